@@ -1,0 +1,193 @@
+"""Dependencies as plain values: groups of jobs to wait for, the rule of each group, and the outputs passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol, get_args
+
+Rule = Literal[
+    "all_success",
+    "all_failed",
+    "all_done",
+    "one_success",
+    "one_failed",
+    "one_done",
+    "none_failed",
+    "none_failed_min_one_success",
+    "none_skipped",
+    "all_done_min_one_success",
+]
+
+#: Every trigger rule. All but the last have Airflow's names and meaning.
+RULES: Final[tuple[Rule, ...]] = get_args(Rule)
+
+#: Rules that a group of exactly one job meets only if that job finishes.
+_SUCCESS_OF_THE_ONLY_ONE: Final = frozenset(
+    {"all_success", "one_success", "none_failed_min_one_success", "all_done_min_one_success"}
+)
+
+
+class HasId(Protocol):
+    """Anything with a job's id: a ``Job``, or the ``EnqueueData`` of a job to be."""
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        ...
+
+
+JobRef = HasId | str
+
+
+class _Required:
+    """The default of an output that has none."""
+
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Final = _Required()
+
+
+@dataclass(frozen=True)
+class Output:
+    """Stands for another job's return value inside arguments; replaced by the value when the job runs.
+
+    Made by ``job.output`` and ``job.output_or(default)``.
+
+    Attributes:
+        job_id: the job whose return value is wanted.
+        default: what to pass where that job has not finished; without one, the value is required.
+    """
+
+    job_id: str
+    default: Any = field(default=REQUIRED)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there is no default to fall back on."""
+        return self.default is REQUIRED
+
+
+class Dependency:
+    """A group of jobs to wait for, and the rule that says when the wait is over.
+
+    Args:
+        jobs: a job or a sequence of jobs, or their ids.
+        rule: one of ``RULES``; ``"all_success"`` by default.
+        allow_failure: RQ's name for ``rule="all_done"``.
+        enqueue_at_front: put the dependent at the front of its queue when it is released.
+
+    Raises:
+        ValueError: for an unknown rule, for no jobs, for a job named twice, or for ``allow_failure`` together with
+            another rule.
+    """
+
+    __slots__ = ("enqueue_at_front", "job_ids", "rule")
+
+    def __init__(
+        self,
+        jobs: JobRef | Iterable[JobRef],
+        *,
+        rule: Rule | None = None,
+        allow_failure: bool = False,
+        enqueue_at_front: bool = False,
+    ) -> None:
+        if rule is not None and rule not in RULES:
+            raise ValueError(f"there is no trigger rule {rule!r}; the rules are: {', '.join(RULES)}")
+        if allow_failure and rule is not None:
+            raise ValueError(f"allow_failure=True means rule='all_done'; drop one of it and rule={rule!r}")
+        self.rule: Rule = rule or ("all_done" if allow_failure else "all_success")
+        self.job_ids = job_ids_of(jobs)
+        self.enqueue_at_front = enqueue_at_front
+        if not self.job_ids:
+            raise ValueError("a Dependency needs at least one job to wait for")
+        _refuse_repeats(self.job_ids)
+
+    def __repr__(self) -> str:
+        return f"Dependency({list(self.job_ids)!r}, rule={self.rule!r})"
+
+    def guarantees_success(self) -> bool:
+        """Whether the rule can only be met once every job of the group has finished."""
+        return self.rule == "all_success" or (
+            len(self.job_ids) == 1 and self.rule in _SUCCESS_OF_THE_ONLY_ONE
+        )
+
+
+DependsOn = JobRef | Dependency | Sequence["JobRef | Dependency"] | None
+
+
+def groups_of(
+    depends_on: DependsOn, *, run_after_failure: bool = False, allow_partial_dependencies: bool = False
+) -> tuple[Dependency, ...]:
+    """Read a ``depends_on`` value as groups: bare jobs form one, each ``Dependency`` is one of its own.
+
+    Args:
+        depends_on: a job, an id, a ``Dependency``, or a sequence of these.
+        run_after_failure: short for ``rule="all_done"``.
+        allow_partial_dependencies: short for ``rule="all_done_min_one_success"``.
+
+    Raises:
+        ValueError: for a job that stands in two groups, or a shorthand together with a ``Dependency``, with the
+            other shorthand, or without ``depends_on``.
+        TypeError: for something that is neither a job, an id nor a ``Dependency``.
+    """
+    items = _items_of(depends_on)
+    groups = [item for item in items if isinstance(item, Dependency)]
+    bare = [item for item in items if not isinstance(item, Dependency)]
+    rule = _rule_of_shorthand(run_after_failure, allow_partial_dependencies, items, groups)
+    if bare:
+        groups.insert(0, Dependency(bare, rule=rule))
+    _refuse_repeats([job_id for group in groups for job_id in group.job_ids])
+    return tuple(groups)
+
+
+def _rule_of_shorthand(
+    run_after_failure: bool, allow_partial: bool, items: Sequence[object], groups: Sequence[Dependency]
+) -> Rule | None:
+    if not (run_after_failure or allow_partial):
+        return None
+    name = "run_after_failure" if run_after_failure else "allow_partial_dependencies"
+    if run_after_failure and allow_partial:
+        raise ValueError(
+            "run_after_failure and allow_partial_dependencies are two different rules; choose one"
+        )
+    if not items:
+        raise ValueError(f"{name}=True says when a job runs after others; it needs depends_on")
+    if groups:
+        raise ValueError(f"{name}=True is a rule of its own; drop it, or give Dependency(rule=...) alone")
+    return "all_done" if run_after_failure else "all_done_min_one_success"
+
+
+def _items_of(depends_on: DependsOn) -> list[JobRef | Dependency]:
+    if depends_on is None:
+        return []
+    if isinstance(depends_on, (str, Dependency)) or not isinstance(depends_on, Iterable):
+        return [depends_on]
+    return list(depends_on)
+
+
+def job_ids_of(jobs: JobRef | Iterable[JobRef]) -> tuple[str, ...]:
+    """The ids of a job or of several, in order.
+
+    Raises:
+        TypeError: for something that is neither a job nor an id.
+    """
+    several = [jobs] if isinstance(jobs, str) or not isinstance(jobs, Iterable) else list(jobs)
+    return tuple(_id_of(job) for job in several)
+
+
+def _id_of(job: object) -> str:
+    job_id = job if isinstance(job, str) else getattr(job, "id", None)
+    if not isinstance(job_id, str):
+        raise TypeError(f"{job!r} is no job to depend on: pass a Job, its id, or a Dependency")
+    return job_id
+
+
+def _refuse_repeats(job_ids: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for job_id in job_ids:
+        if job_id in seen:
+            raise ValueError(f"job {job_id!r} is named twice in depends_on; a job stands in one group only")
+        seen.add(job_id)
