@@ -110,9 +110,7 @@ class Dependency:
 
     def guarantees_success(self) -> bool:
         """Whether the rule can only be met once every job of the group has finished."""
-        return self.rule == "all_success" or (
-            len(self.job_ids) == 1 and self.rule in _SUCCESS_OF_THE_ONLY_ONE
-        )
+        return self.rule == "all_success" or (len(self.job_ids) == 1 and self.rule in _SUCCESS_OF_THE_ONLY_ONE)
 
 
 DependsOn = JobRef | Dependency | Sequence["JobRef | Dependency"] | None
@@ -150,9 +148,7 @@ def _rule_of_shorthand(
         return None
     name = "run_after_failure" if run_after_failure else "allow_partial_dependencies"
     if run_after_failure and allow_partial:
-        raise ValueError(
-            "run_after_failure and allow_partial_dependencies are two different rules; choose one"
-        )
+        raise ValueError("run_after_failure and allow_partial_dependencies are two different rules; choose one")
     if not items:
         raise ValueError(f"{name}=True says when a job runs after others; it needs depends_on")
     if groups:
