@@ -1,0 +1,28 @@
+"""The embedded server: one real Valkey server for each folder, found or started by whoever needs it.
+
+``Queue(url="embedded:./data")`` is to queues what SQLite is to databases: the folder is all there is to name. The first
+process that opens it starts a server, every other one finds that server, and some minutes after the last client has
+gone a small keeper process stops it. The jobs stay in the folder.
+
+What lies in the folder: ``appendonlydir/`` (the data), ``server.json`` (where the server is found), ``server.log``, and
+three empty lock files.
+"""
+
+from __future__ import annotations
+
+from rqdeps.embedded.connection import EmbeddedConnection, connection_pool
+from rqdeps.embedded.paths import absolute, folder_of, is_embedded_url
+from rqdeps.embedded.server import start, stop
+from rqdeps.embedded.status import ServerStatus, status
+
+__all__ = [
+    "EmbeddedConnection",
+    "ServerStatus",
+    "absolute",
+    "connection_pool",
+    "folder_of",
+    "is_embedded_url",
+    "start",
+    "status",
+    "stop",
+]

@@ -1,0 +1,76 @@
+"""Ids of jobs: 16 letters and digits that sort by the time they were made."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from typing import Final
+
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS: Final = [first + second for first in _DIGITS for second in _DIGITS]
+_VALID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+#: An id is a time of 7 digits to the base 62 in milliseconds, and a number of 9 digits.
+_NUMBERS: Final = 62**9
+
+
+class _Ids:
+    """Makes ids. Those of one millisecond count up from a random number, so that they keep their order."""
+
+    def __init__(self) -> None:
+        self.millisecond = 0
+        self.number = 0
+
+    def forget(self) -> None:
+        """Starts anew, so that a forked process does not make the ids of its parent."""
+        self.millisecond = 0
+
+    def next(self) -> str:
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond > self.millisecond:
+            self.millisecond = millisecond
+            self.number = secrets.randbits(53)
+        else:
+            self.number += 1
+        value = self.millisecond * _NUMBERS + self.number
+        text = ""
+        for _ in range(8):
+            value, pair = divmod(value, 3844)
+            text = _PAIRS[pair] + text
+        return text
+
+
+_ids = _Ids()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.forget)
+
+
+def new_id() -> str:
+    """A new id, greater than all that this process made before."""
+    return _ids.next()
+
+
+def check_id(job_id: object) -> str:
+    """The id, if it can be one.
+
+    Raises:
+        ValueError: for anything but 1 to 64 letters, digits, underscores, dots and hyphens.
+    """
+    if not isinstance(job_id, str) or not _VALID.fullmatch(job_id):
+        raise ValueError(
+            f"{job_id!r} can't be a job's id: ids are 1 to 64 letters, digits, underscores, dots and hyphens"
+        )
+    return job_id
+
+
+def check_queue_name(name: object) -> str:
+    """The name, if a queue can have it.
+
+    Raises:
+        ValueError: for anything but 1 to 64 printable characters without white space.
+    """
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name.encode()) <= 64 or " " in name:  # noqa: PLR2004
+        raise ValueError(f"{name!r} can't be a queue's name: names are 1 to 64 bytes of text without white space")
+    return name

@@ -1,0 +1,177 @@
+"""The options of a job, read and checked once, at the edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from rqdeps.dependency import Dependency, DependsOn, groups_of
+from rqdeps.durations import to_ms
+from rqdeps.ids import check_id
+from rqdeps.retry import Retry
+
+if TYPE_CHECKING:
+    Duration = int | float | str | timedelta
+
+#: How long a job may run unless it says otherwise, in milliseconds.
+DEFAULT_TIMEOUT_MS: Final = 180_000
+
+#: A job that may run, or be kept, for ever.
+FOREVER: Final = -1
+
+
+class Options(TypedDict, total=False):
+    """What can be said of a job beside its function and arguments, by RQ's names.
+
+    Durations are seconds, a ``timedelta``, or a text such as ``"1h30m"``; -1 means for ever.
+
+    Attributes:
+        job_id: an id of one's own; a second job with it is refused.
+        job_timeout: how long one attempt may run (default 180 s).
+        result_ttl: how long the return value is kept (default 10 minutes).
+        failure_ttl: how long a failed job is kept (default one year).
+        ttl: how long the job may wait before it starts; after that it is canceled.
+        description: a text for people.
+        depends_on: what to wait for: jobs, ids, or groups with rules (``Dependency``).
+        at_front: whether the job goes to the front of its queue.
+        enqueue_at_front: RQ's other name for ``at_front``.
+        meta: a dictionary that goes with the job.
+        retry: a number of retries, or a ``Retry``.
+        run_after_failure: short for ``depends_on=Dependency(..., rule="all_done")``.
+        allow_partial_dependencies: short for ``rule="all_done_min_one_success"``.
+    """
+
+    job_id: str | None
+    job_timeout: Duration | None
+    result_ttl: Duration | None
+    failure_ttl: Duration | None
+    ttl: Duration | None
+    description: str | None
+    depends_on: DependsOn
+    at_front: bool
+    enqueue_at_front: bool
+    meta: dict[str, Any] | None
+    retry: int | Retry | None
+    run_after_failure: bool
+    allow_partial_dependencies: bool
+
+
+#: The options of this release.
+OPTION_NAMES: Final = frozenset(Options.__annotations__)
+
+#: Names that ``enqueue`` keeps for options too, so that a program written for RQ gets an error and not a surprise.
+RESERVED_NAMES: Final = frozenset(
+    {
+        "fallback",
+        "on_failure",
+        "on_stopped",
+        "on_success",
+        "pipeline",
+        "rate_limit",
+        "repeat",
+        "unique",
+        "webhooks",
+    }
+)
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """The options of one job, checked. Durations are milliseconds; ``None`` means the default, -1 for ever."""
+
+    job_id: str | None = None
+    timeout_ms: int | None = None
+    result_ttl_ms: int | None = None
+    failure_ttl_ms: int | None = None
+    ttl_ms: int | None = None
+    description: str | None = None
+    groups: tuple[Dependency, ...] = ()
+    at_front: bool = False
+    meta: dict[str, Any] | None = None
+    retry: Retry | None = None
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> JobOptions:
+        """Reads options by their names.
+
+        Raises:
+            TypeError: an unknown option, or a value of the wrong kind.
+            ValueError: a value that makes no sense, or an option that this release does not have.
+        """
+        _refuse_unknown(options)
+        job_id = options.get("job_id")
+        groups = groups_of(
+            options.get("depends_on"),
+            run_after_failure=bool(options.get("run_after_failure")),
+            allow_partial_dependencies=bool(options.get("allow_partial_dependencies")),
+        )
+        at_front = bool(options.get("at_front") or options.get("enqueue_at_front"))
+        return cls(
+            job_id=None if job_id is None else check_id(job_id),
+            timeout_ms=_timeout_ms(options.get("job_timeout")),
+            result_ttl_ms=to_ms(options.get("result_ttl"), "result_ttl", forever=True),
+            failure_ttl_ms=to_ms(options.get("failure_ttl"), "failure_ttl", forever=True),
+            ttl_ms=_ttl_ms(options.get("ttl")),
+            description=_text(options.get("description"), "description"),
+            groups=groups,
+            at_front=at_front or any(group.enqueue_at_front for group in groups),
+            meta=_meta(options.get("meta")),
+            retry=Retry.of(options.get("retry")),
+        )
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        if name in RESERVED_NAMES:
+            if value:
+                raise ValueError(
+                    f"this release of rqdeps has no option {name!r}; to pass it to the function, use kwargs="
+                )
+        elif name not in OPTION_NAMES:
+            raise TypeError(f"there is no option {name!r}; the options are: {', '.join(sorted(OPTION_NAMES))}")
+
+
+def _timeout_ms(value: Duration | None) -> int | None:
+    timeout_ms = to_ms(value, "job_timeout", forever=True)
+    if timeout_ms == 0:
+        raise ValueError("job_timeout is 0, which leaves no time to run; -1 means no limit")
+    return timeout_ms
+
+
+def _ttl_ms(value: Duration | None) -> int | None:
+    ttl_ms = to_ms(value, "ttl", forever=True)
+    if ttl_ms == 0:
+        raise ValueError("ttl is 0, which leaves no time to start; leave it out to wait without limit")
+    return None if ttl_ms == FOREVER else ttl_ms
+
+
+def _text(value: object, name: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is a text, not {type(value).__name__}")
+    return value
+
+
+def _meta(value: object) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"meta is a dictionary, not {type(value).__name__}")
+    return value or None
+
+
+def at_ms(moment: datetime) -> int:
+    """A moment as milliseconds since 1970.
+
+    Raises:
+        TypeError: it is no datetime.
+        ValueError: it has no time zone.
+    """
+    if not isinstance(moment, datetime):
+        raise TypeError(f"a datetime says when, not {type(moment).__name__}")
+    if moment.tzinfo is None:
+        raise ValueError(
+            f"{moment!r} has no time zone, so it could mean different moments here and on the worker: "
+            f"use datetime.now(timezone.utc) or .astimezone()"
+        )
+    return math.ceil(moment.timestamp() * 1000)

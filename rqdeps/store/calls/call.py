@@ -1,0 +1,54 @@
+"""A call to a script, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+Argument = str | bytes | int | float
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One call to a script.
+
+    Attributes:
+        script: the script's name.
+        args: its ARGV; its only key is always the prefix of the deployment.
+        read: turns the reply into the result, or raises what the reply stands for.
+        writes: whether the call changes data.
+        args_again: its ARGV when an earlier sending may have arrived, where they differ.
+    """
+
+    script: str
+    args: Sequence[Argument]
+    read: Callable[[Any], T]
+    writes: bool = True
+    args_again: Sequence[Argument] | None = None
+
+    def again(self) -> Call[T]:
+        """The same call, to be sent after an earlier sending was left without a reply."""
+        return self if self.args_again is None else replace(self, args=self.args_again)
+
+
+def counted(values: Sequence[Argument]) -> list[Argument]:
+    """A list as scripts read it: its length, then its elements."""
+    return [len(values), *values]
+
+
+def text(value: bytes | str) -> str:
+    """A reply's bytes as text."""
+    return value if isinstance(value, str) else value.decode()
+
+
+def texts(values: Sequence[bytes]) -> list[str]:
+    """Bytes of a reply as texts."""
+    return [text(value) for value in values]
+
+
+def pairs(values: Sequence[Any]) -> dict[str, Any]:
+    """A reply of the form name, value, name, value, … as a dictionary."""
+    return {text(values[i]): values[i + 1] for i in range(0, len(values), 2)}

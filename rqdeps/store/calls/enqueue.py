@@ -1,0 +1,98 @@
+"""The call that saves jobs with their dependencies and puts those that may run into their queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rqdeps.errors import DuplicateJobError, NoSuchJobError
+from rqdeps.store.calls.call import Argument, Call, counted, text, texts
+
+#: A ``dependency`` is waited for; of an ``output`` the value is wanted too.
+EdgeKind = Literal["dependency", "output"]
+
+
+@dataclass(frozen=True)
+class NewGroup:
+    """A group of dependencies of a job to be.
+
+    Attributes:
+        rule: the trigger rule.
+        members: kind and id of each dependency.
+    """
+
+    rule: str
+    members: Sequence[tuple[EdgeKind, str]]
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job to be.
+
+    Attributes:
+        id: its id.
+        id_is_chosen: whether the caller chose the id, so that another job may have it already.
+        queue: the queue's name.
+        delay_ms: how long to wait, from the moment the server gets the call, until the job may run.
+        fields: further fields of its hash.
+        groups: what it waits for.
+    """
+
+    id: str
+    queue: str
+    fields: dict[str, Argument]
+    id_is_chosen: bool = False
+    delay_ms: int | None = None
+    groups: Sequence[NewGroup] = field(default_factory=tuple)
+
+    @property
+    def cost(self) -> int:
+        """What it takes of the budget of one call: one for itself, and one for each dependency."""
+        return 1 + sum(len(group.members) for group in self.groups)
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """What became of enqueued jobs.
+
+    Attributes:
+        statuses: the status of each.
+        cascades_left: how many cascades exceeded the budget, and have to be carried on.
+    """
+
+    statuses: list[str]
+    cascades_left: int
+
+
+def enqueue(jobs: Sequence[NewJob], *, nonce: str, new_queues: Sequence[str]) -> Call[Enqueued]:
+    """Enqueues jobs, all or none of them.
+
+    Args:
+        jobs: the jobs, which may depend on each other.
+        nonce: tells this call from any other that uses the same ids.
+        new_queues: names of queues that the server may not know yet.
+
+    Raises:
+        DuplicateJobError: a job with one of the chosen ids exists already.
+        NoSuchJobError: one of the dependencies does not exist.
+    """
+    args: list[Argument] = [nonce, *counted(new_queues), len(jobs)]
+    for job in jobs:
+        args += [job.id, int(job.id_is_chosen), job.queue, "" if job.delay_ms is None else job.delay_ms]
+        args.append(2 * len(job.fields))
+        for name, value in job.fields.items():
+            args += [name, value]
+        args.append(len(job.groups))
+        for group in job.groups:
+            args += [group.rule, *counted([part for member in group.members for part in member])]
+    return Call("enqueue", [0, *args], _read_enqueued, args_again=[1, *args])
+
+
+def _read_enqueued(reply: list[Any]) -> Enqueued:
+    code = text(reply[0])
+    if code == "duplicate":
+        raise DuplicateJobError(text(reply[1]))
+    if code == "unknown":
+        raise NoSuchJobError(text(reply[1]))
+    return Enqueued(statuses=texts(reply[2]), cascades_left=reply[1])

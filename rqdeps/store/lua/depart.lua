@@ -1,0 +1,9 @@
+-- @include lib/base
+-- depart: a worker says that it is gone.
+--   KEYS   prefix
+--   ARGV   worker
+
+local worker = argument.text()
+redis.call('ZREM', PREFIX .. 'workers', worker)
+redis.call('UNLINK', key('worker', worker))
+return 1

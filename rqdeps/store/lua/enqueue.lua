@@ -1,0 +1,175 @@
+-- @include lib/resolve
+-- enqueue: saves jobs with all their dependencies, and puts those that may run where they can be claimed.
+--   KEYS   prefix
+--   ARGV   again: 1 when a first sending may have arrived, else 0 · nonce, which marks the jobs with an id of the
+--          caller's choice · list of queue names to register · number of jobs; for each:
+--            id · 1 if the caller chose the id, else 0 · queue · delay in ms, or empty
+--            list of fields: name, value, name, value, …
+--            number of groups; for each: rule · list of kind, id, kind, id, …
+--   reply  {'ok', cascades left, {status of each job}} · {'duplicate', id} · {'unknown', id}
+
+local again = argument.text() == '1'
+local nonce = argument.text()
+local queues = argument.list()
+
+local function read_groups()
+  local groups = {}
+  for g = 1, argument.number() do
+    groups[g] = { rule = argument.text(), members = argument.list() }
+  end
+  return groups
+end
+
+local jobs, by_id = {}, {}
+for i = 1, argument.number() do
+  local j = { id = argument.text(), chosen = argument.text() == '1', queue = argument.text(), delay = argument.text() }
+  j.given = argument.list()
+  j.groups = read_groups()
+  j.epoch, j.attempt, j.linked, j.scheduled_for = 1, 0, 0, 0
+  jobs[i], by_id[j.id] = j, j
+end
+
+-- Everything is checked before the first write.
+
+local replayed = false
+for _, j in ipairs(jobs) do
+  if j.chosen or again then
+    local known = redis.call('HMGET', key('job', j.id), 'status', 'nonce')
+    if known[1] then
+      if j.chosen and known[2] ~= nonce then
+        return { 'duplicate', j.id }
+      end
+      replayed = true
+    end
+  end
+end
+if replayed then
+  local statuses = {}
+  for i, j in ipairs(jobs) do
+    statuses[i] = redis.call('HGET', key('job', j.id), 'status') or ''
+  end
+  return { 'ok', 0, statuses }
+end
+
+local outside = {}
+for _, j in ipairs(jobs) do
+  for _, group in ipairs(j.groups) do
+    for m = 2, #group.members, 2 do
+      local id = group.members[m]
+      if not by_id[id] and not outside[id] then
+        outside[id] = job.read(id)
+        if not outside[id] then
+          return { 'unknown', id }
+        end
+      end
+    end
+  end
+end
+
+-- The edges, from both ends.
+
+local links = {} -- dependency → order, dependent, order, dependent, …
+
+local function link(j, id)
+  local dependency = by_id[id] or outside[id]
+  dependency.linked = dependency.linked + 1
+  local list = links[id] or {}
+  links[id] = list
+  list[#list + 1] = dependency.linked
+  list[#list + 1] = j.id
+  return dependency
+end
+
+local function write_edges(j)
+  local fields = { '#', #j.groups }
+  local outputs = 0
+  for n, group in ipairs(j.groups) do
+    group.total, group.ok, group.bad, group.skip = #group.members / 2, 0, 0, 0
+    for m = 1, #group.members, 2 do
+      local kind, id = group.members[m], group.members[m + 1]
+      local dependency = link(j, id)
+      local outcome = TERMINAL[dependency.status] and dependency.status or ''
+      if outcome ~= '' then
+        local count = edges.count_of(outcome)
+        group[count] = group[count] + 1
+      end
+      if kind == 'output' then
+        outputs = outputs + 1
+      end
+      fields[#fields + 1] = id
+      fields[#fields + 1] = edges.register(kind, n - 1, dependency.epoch, outcome)
+    end
+    fields[#fields + 1] = '#' .. (n - 1)
+    fields[#fields + 1] = edges.group_text(group)
+  end
+  redis.call('HSET', key('dependencies', j.id), unpack(fields))
+  return outputs
+end
+
+for _, j in ipairs(jobs) do
+  j.outputs = #j.groups > 0 and write_edges(j) or 0
+end
+for id, list in pairs(links) do
+  redis.call('ZADD', key('dependents', id), unpack(list))
+  if outside[id] then
+    redis.call('HSET', key('job', id), 'linked', outside[id].linked)
+  end
+end
+
+-- The jobs themselves.
+
+for _, queue in ipairs(queues) do
+  redis.call('SADD', PREFIX .. 'queues', queue)
+end
+
+local function fields_of(j)
+  local fields = { 'queue', j.queue, 'epoch', 1, 'created_at', digits(now) }
+  local function add(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  for f = 1, #j.given, 2 do
+    local name, value = j.given[f], j.given[f + 1]
+    j[name] = value
+    job.put(fields, j.id, name, value)
+  end
+  j.scheduled_for = tonumber(j.scheduled_for)
+  if j.delay ~= '' then
+    j.scheduled_for = now + tonumber(j.delay)
+    add('scheduled_for', digits(j.scheduled_for))
+  end
+  if j.linked > 0 then
+    add('linked', j.linked)
+  end
+  if j.outputs > 0 then
+    add('outputs', j.outputs)
+  end
+  if j.chosen then
+    add('nonce', nonce)
+  end
+  return fields
+end
+
+for _, j in ipairs(jobs) do
+  local fields = fields_of(j)
+  if j.ttl then
+    redis.call('ZADD', PREFIX .. 'timers', digits(math.max(now, j.scheduled_for) + j.ttl), j.id)
+  end
+  local decision = verdict(j.groups)
+  if decision == 'queued' then
+    release(j, fields)
+  elseif decision == 'deferred' then
+    move(j, 'deferred', fields)
+  else
+    resolve.finish(j, decision, fields)
+  end
+end
+
+local left = resolve.deliver(BUDGET)
+wake.flush()
+
+local statuses = {}
+for i, j in ipairs(jobs) do
+  statuses[i] = j.status
+end
+return { 'ok', left, statuses }

@@ -1,0 +1,19 @@
+-- @include lib/job
+-- fetch: the hashes of jobs. Payload and result are `@` where they are long, and read with `read_part`.
+--   KEYS   prefix
+--   ARGV   list of ids
+--   reply  {{name, value, name, value, …} for each, empty where there is no such job}
+
+local LONG = { ['function'] = true, retry = true, description = true, reason = true, meta = true }
+
+local jobs = {}
+for i, id in ipairs(argument.list()) do
+  local fields = redis.call('HGETALL', key('job', id))
+  for f = 1, #fields, 2 do
+    if LONG[fields[f]] then
+      fields[f + 1] = job.text(id, fields[f], fields[f + 1])
+    end
+  end
+  jobs[i] = fields
+end
+return jobs

@@ -1,0 +1,61 @@
+-- @include lib/move
+-- lib/claim: takes ready jobs from queues for a worker.
+
+local claim = {}
+
+-- What a worker is told of a job that it has claimed, beside its place in the data.
+local FOR_WORKER = { 'function', 'payload', 'timeout', 'retry', 'outputs' }
+
+-- One queue entry: claims the job if the entry still counts, and returns what the worker needs.
+local function take(entry, holder, lease_ms, begun)
+  local id, epoch = string.match(entry, '^(.*):(%d+)$')
+  local j = job.read(id, FOR_WORKER)
+  if not j or j.status ~= 'queued' or j.epoch ~= tonumber(epoch) then
+    return nil
+  end
+  local fence = math.max(j.fence + 1, now_us)
+  local attempt = j.attempt + 1
+  local fields = { 'fence', digits(fence), 'holder', holder, 'begun', begun and 1 or 0 }
+  if begun then
+    fields[#fields + 1] = 'attempt'
+    fields[#fields + 1] = attempt
+  end
+  move(j, 'started', fields, { left = true, due = now + lease_ms })
+  return {
+    id, j.queue, digits(fence), attempt, j.failures, j.retries,
+    job.text(id, 'function', j['function']), job.text(id, 'payload', j.payload), j.timeout or '',
+    job.text(id, 'retry', j.retry or ''), j.outputs or '',
+  }
+end
+
+-- Claims up to `want` jobs, from the first queue first. The first `begin` of them begin at once; the others wait in the
+-- worker, and have not begun until it says so. Also returns whether the queues may hold more.
+function claim.take(queues, holder, lease_ms, want, begin)
+  local jobs, more = {}, false
+  local looks = want + BUDGET -- entries that no longer count cost time too
+  for _, queue in ipairs(queues) do
+    local list = key('queue', queue)
+    local seen_empty = false
+    while #jobs < want and looks > 0 and not seen_empty do
+      local asked = math.min(want - #jobs, looks)
+      local entries = redis.call('LPOP', list, asked) or {}
+      for _, entry in ipairs(entries) do
+        local taken = take(entry, holder, lease_ms, #jobs < begin)
+        if taken then
+          jobs[#jobs + 1] = taken
+        else
+          redis.call('HINCRBY', key('queue-meta', queue), 'stale', -1)
+        end
+      end
+      looks = looks - #entries
+      seen_empty = #entries < asked
+    end
+    if seen_empty then
+      wake.unmark(queue)
+    elseif redis.call('LLEN', list) > 0 then
+      wake.mark(queue)
+      more = true
+    end
+  end
+  return jobs, more
+end

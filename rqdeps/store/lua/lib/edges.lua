@@ -1,0 +1,49 @@
+-- @include lib/base
+-- lib/edges: the registers of a job, one for each of its dependencies, and the groups they stand in.
+-- A register is `kind:group:epoch:outcome`; its outcome is empty while it waits. The kind is `dependency`, or `output`
+-- where the job wants the dependency's value too. `#` holds the number of groups, `#n` the rule and counts of group n.
+
+local edges = {}
+
+-- The count of a group in which an outcome stands.
+function edges.count_of(outcome)
+  if outcome == 'finished' then
+    return 'ok'
+  elseif outcome == 'skipped' then
+    return 'skip'
+  end
+  return 'bad'
+end
+
+function edges.register(kind, group, epoch, outcome)
+  return kind .. ':' .. group .. ':' .. epoch .. ':' .. outcome
+end
+
+function edges.parse_register(text)
+  local kind, group, epoch, outcome = string.match(text, '^(%a+):(%d+):(%d+):(.*)$')
+  return kind, group, tonumber(epoch), outcome
+end
+
+function edges.group_text(g)
+  return table.concat({ g.rule, g.total, g.ok, g.bad, g.skip }, ':')
+end
+
+function edges.parse_group(text)
+  local rule, total, ok, bad, skip = string.match(text, '^([%a_]+):(%d+):(%d+):(%d+):(%d+)$')
+  return { rule = rule, total = tonumber(total), ok = tonumber(ok), bad = tonumber(bad), skip = tonumber(skip) }
+end
+
+-- All groups of a job, given how many there are and the text of the first.
+function edges.groups(hash, count, first)
+  local groups = { edges.parse_group(first) }
+  if count > 1 then
+    local names = {}
+    for n = 1, count - 1 do
+      names[n] = '#' .. n
+    end
+    for n, text in ipairs(redis.call('HMGET', hash, unpack(names))) do
+      groups[n + 1] = edges.parse_group(text)
+    end
+  end
+  return groups
+end

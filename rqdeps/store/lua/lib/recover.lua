@@ -1,0 +1,26 @@
+-- @include lib/resolve
+-- lib/recover: gives the jobs of lost workers back to their queues.
+
+local POISON_DEATHS = 3 -- a job whose workers died so often while it ran fails as a poison pill
+
+-- A job whose lease has run out goes back to the front of its queue; that uses no retry. If it had begun, and its worker
+-- did not just lose sight of the server (`amnesty`), it counts a death.
+local function recover(j, amnesty)
+  local fields = {}
+  if j.begun == '1' and not amnesty then
+    j.deaths = j.deaths + 1
+    fields = { 'deaths', j.deaths }
+  end
+  if j.deaths >= POISON_DEATHS then
+    local reason = 'poison pill: ' .. j.deaths .. ' workers died while they ran it'
+    redis.call('ZREM', key('started', j.queue), j.id)
+    job.note_attempt(j, 'lost', '')
+    job.put(fields, j.id, 'reason', reason)
+    resolve.finish(j, 'failed', fields, { left = true })
+  else
+    move(j, 'queued', fields, { front = true })
+    if j.begun == '1' then
+      job.note_attempt(j, 'lost', '')
+    end
+  end
+end

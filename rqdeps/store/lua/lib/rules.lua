@@ -1,0 +1,85 @@
+-- lib/rules: the trigger rules, and what a job's groups together mean for it.
+-- A group is { rule, total, ok, bad, skip }: of `total` dependencies, so many finished, failed (in any way), were skipped.
+
+-- Per rule: when it holds, whether it still can, and whether a failure is to blame when it can't.
+local RULES = {
+  all_success = {
+    holds = function(g) return g.ok == g.total end,
+    can = function(g) return g.bad == 0 and g.skip == 0 end,
+    blames = true,
+  },
+  all_failed = {
+    holds = function(g) return g.bad == g.total end,
+    can = function(g) return g.ok == 0 and g.skip == 0 end,
+  },
+  all_done = {
+    holds = function(g) return g.waiting == 0 end,
+    can = function() return true end,
+  },
+  one_success = {
+    holds = function(g) return g.ok > 0 end,
+    can = function(g) return g.ok > 0 or g.waiting > 0 end,
+    blames = true,
+  },
+  one_failed = {
+    holds = function(g) return g.bad > 0 end,
+    can = function(g) return g.bad > 0 or g.waiting > 0 end,
+  },
+  one_done = {
+    holds = function(g) return g.ok + g.bad > 0 end,
+    can = function(g) return g.ok + g.bad > 0 or g.waiting > 0 end,
+  },
+  none_failed = {
+    holds = function(g) return g.waiting == 0 and g.bad == 0 end,
+    can = function(g) return g.bad == 0 end,
+    blames = true,
+  },
+  none_skipped = {
+    holds = function(g) return g.waiting == 0 and g.skip == 0 end,
+    can = function(g) return g.skip == 0 end,
+  },
+  none_failed_min_one_success = {
+    holds = function(g) return g.waiting == 0 and g.bad == 0 and g.ok > 0 end,
+    can = function(g) return g.bad == 0 and (g.ok > 0 or g.waiting > 0) end,
+    blames = true,
+  },
+  all_done_min_one_success = {
+    holds = function(g) return g.waiting == 0 and g.ok > 0 end,
+    can = function(g) return g.ok > 0 or g.waiting > 0 end,
+    blames = true,
+    safe_after_one = true, -- one success is enough: what fails later can't make it end as upstream_failed
+  },
+}
+
+-- Whether what is still waiting could make this group end as upstream_failed.
+local function may_fail(rule, g)
+  return rule.blames and g.waiting > 0 and not (rule.safe_after_one and g.ok > 0)
+end
+
+-- What a job's groups mean for it: queued (its rules are met), deferred (undecided), upstream_failed or skipped.
+-- Ends as `skipped` only when nothing still waiting could make it `upstream_failed`, in whatever order things end.
+local function verdict(groups)
+  local met, doomed, undecided_failure = 0, false, false
+  for _, g in ipairs(groups) do
+    local rule = RULES[g.rule]
+    g.waiting = g.total - g.ok - g.bad - g.skip
+    if rule.holds(g) then
+      met = met + 1
+    else
+      if not rule.can(g) then
+        if rule.blames and g.bad > 0 then
+          return 'upstream_failed'
+        end
+        doomed = true
+      end
+      undecided_failure = undecided_failure or may_fail(rule, g)
+    end
+  end
+  if met == #groups then
+    return 'queued'
+  end
+  if doomed and not undecided_failure then
+    return 'skipped'
+  end
+  return 'deferred'
+end

@@ -1,0 +1,115 @@
+-- @include lib/recover
+-- @include lib/forget
+-- maintain: does what time brings, for some queues: recovers lost claims, promotes scheduled jobs, ends jobs whose ttl
+-- ran out, deletes ended jobs that are due, carries on cascades, and forgets workers that are gone.
+--   KEYS   prefix
+--   ARGV   lease in ms · list of queues
+--   reply  {1 if there is more to do at once, else 0, ms until a job of these queues is due (-1: none known),
+--           {jobs recovered}, {jobs whose ttl ran out}, number promoted, number of ended jobs looked at}
+
+local lease_ms = argument.number()
+local queues = argument.list()
+
+local WORKER_GONE_MS = 60 * 1000
+
+local budget = BUDGET
+local next_due = -1
+local recovered, expired, promoted, looked_at = {}, {}, 0, 0
+
+local function note_due(at)
+  local wait = math.max(at - now, 0)
+  if next_due < 0 or wait < next_due then
+    next_due = wait
+  end
+end
+
+-- Walks through the members of a registry that are due, within the budget; `more` names fields that `act` needs.
+-- `act` returns what it cost. Returns when the first of the others is due.
+local function each_due(registry, act, more)
+  while budget > 0 do
+    local head = redis.call('ZRANGE', registry, 0, 0, 'WITHSCORES')
+    local due = tonumber(head[2])
+    if not due then
+      return
+    elseif due > now then
+      return due
+    end
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', registry, '-inf', digits(now), 'LIMIT', 0, 50)) do
+      local j = job.read(id, more)
+      if j then
+        budget = budget - act(j)
+      else
+        redis.call('ZREM', registry, id)
+        budget = budget - 1
+      end
+      if budget <= 0 then
+        return
+      end
+    end
+  end
+end
+
+-- When nobody has maintained for half a lease, the server was away, or all workers were: claims then get one more lease
+-- before they count as lost, and losing one of them counts as nobody's death.
+local beat = PREFIX .. 'beat'
+local seen = redis.call('HMGET', beat, 'at', 'away_until')
+local away_until = tonumber(seen[2] or 0)
+if seen[1] and now - tonumber(seen[1]) > lease_ms / 2 then
+  away_until = now
+  redis.call('HSET', beat, 'at', digits(now), 'away_until', digits(now))
+else
+  redis.call('HSET', beat, 'at', digits(now))
+end
+local may_recover = now >= away_until + lease_ms or away_until == 0
+
+for _, queue in ipairs(queues) do
+  if may_recover then
+    local due = each_due(key('started', queue), function(j)
+      recovered[#recovered + 1] = j.id
+      recover(j, j.fence < away_until * 1000)
+      return 5
+    end)
+    if due then
+      note_due(due)
+    end
+  end
+  local due = each_due(key('scheduled', queue), function(j)
+    move(j, 'queued', nil, { front = j.at_front })
+    promoted = promoted + 1
+    return 5
+  end)
+  if due then
+    note_due(due)
+  end
+  for status in pairs(TERMINAL) do
+    each_due(key(status, queue), function(j)
+      looked_at = looked_at + 1
+      return forget(j)
+    end, { 'checked', 'ended_at' })
+  end
+end
+
+local due = each_due(PREFIX .. 'timers', function(j)
+  expired[#expired + 1] = j.id
+  local fields = {}
+  job.put(fields, j.id, 'reason', 'its ttl of ' .. tonumber(j.ttl) / 1000 .. ' s ran out before it started')
+  resolve.finish(j, 'canceled', fields)
+  return 5
+end)
+if due then
+  note_due(due)
+end
+
+local waiting = redis.call('ZRANGE', PREFIX .. 'cascades', 0, 9, 'WITHSCORES')
+for i = 1, #waiting, 2 do
+  resolve.resume(waiting[i], tonumber(waiting[i + 1]))
+end
+local left = resolve.deliver(math.max(budget, 50))
+
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(now - WORKER_GONE_MS))) do
+  redis.call('ZREM', PREFIX .. 'workers', worker)
+  redis.call('UNLINK', key('worker', worker))
+end
+wake.flush()
+
+return { (left > 0 or budget <= 0) and 1 or 0, next_due, recovered, expired, promoted, looked_at }

@@ -1,0 +1,166 @@
+"""Runs calls on a connection, one after the other, and sends them again when a connection breaks."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from redis import ConnectionPool, Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
+from rqdeps.store.calls.call import Call
+from rqdeps.store.keys import Keys
+from rqdeps.store.scripts import script
+
+T = TypeVar("T")
+
+#: The version of the layout of the data that this release reads and writes.
+SCHEMA_VERSION = 1
+
+#: How often a call is sent before it counts as failed, and the longest pause in between, in seconds.
+SENDINGS = 4
+LONGEST_PAUSE = 0.5
+
+#: How long a queue's name counts as registered before it is registered again, in seconds.
+REGISTERED_FOR = 60.0
+
+LOST = (RedisConnectionError, RedisTimeoutError)
+
+
+class Store:
+    """The data of one deployment, reached through a ``redis.Redis`` client's pool of connections.
+
+    Args:
+        client: the client; it must not decode responses.
+        keys: the names of the deployment's keys.
+        address: where the server is, for people.
+        hint: what to tell a person when nothing answers.
+
+    Raises:
+        ValueError: if the client decodes responses.
+    """
+
+    def __init__(self, client: Redis, keys: Keys | None = None, *, address: str = "", hint: str = "") -> None:
+        if client.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ValueError(
+                "rqdeps stores bytes, and this connection decodes all responses as text: "
+                "make it without decode_responses=True"
+            )
+        self.client = client
+        self.keys = keys or Keys()
+        self.address = address
+        self.hint = hint
+        self._schema_is_known = False
+        self._registered: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def pool(self) -> ConnectionPool:
+        """The client's pool of connections."""
+        return self.client.connection_pool
+
+    def run(self, call: Call[T], *, resend: bool = True) -> T:
+        """Runs a call and returns what it results in.
+
+        Args:
+            call: the call.
+            resend: whether to send it again when the connection breaks. A script that got the first sending already
+                notices.
+
+        Raises:
+            ConnectionUnavailableError: the server did not answer.
+            SchemaVersionError: the data on the server has a layout that this release does not know.
+            RqdepsError: what the reply stands for.
+        """
+        if not self._schema_is_known:
+            self._check_schema(writing=call.writes)
+        return call.read(self._send(call, resend=resend))
+
+    def open(self) -> None:
+        """Makes sure that the server answers, and that its data has a layout that this release knows.
+
+        Raises:
+            ConnectionUnavailableError: the server did not answer.
+            SchemaVersionError: the layout is another.
+        """
+        self._check_schema(writing=True)
+
+    def new_queues(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that this process has not registered lately."""
+        now = time.monotonic()
+        return [name for name in dict.fromkeys(names) if self._registered.get(name, 0.0) < now]
+
+    def remember_queues(self, names: Iterable[str]) -> None:
+        """Notes that names of queues have been registered."""
+        until = time.monotonic() + REGISTERED_FOR
+        with self._lock:
+            self._registered.update(dict.fromkeys(names, until))
+
+    def unavailable(self, error: Exception) -> ConnectionUnavailableError:
+        """The error for people when the server does not answer."""
+        message = f"no answer from the server{f' at {self.address}' if self.address else ''}: {error}"
+        return ConnectionUnavailableError(f"{message}\n{self.hint}" if self.hint else message)
+
+    def _send(self, call: Call[Any], *, resend: bool) -> Any:
+        sendings = SENDINGS if resend else 1
+        for sending in range(1, sendings + 1):
+            try:
+                return self._evaluate(call)
+            except LOST as error:
+                if sending == sendings:
+                    raise self.unavailable(error) from error
+                call = call.again()
+                time.sleep(LONGEST_PAUSE * random.random() * sending / sendings)  # noqa: S311
+        raise AssertionError("unreachable")
+
+    def _evaluate(self, call: Call[Any]) -> Any:
+        connection: Any = self.pool.get_connection()
+        try:
+            return evaluate(connection, call, self.keys)
+        except BaseException as error:
+            if not isinstance(error, Exception) or isinstance(error, LOST):
+                connection.disconnect()  # a reply may still be under way: nobody else may read it as theirs
+            raise
+        finally:
+            self.pool.release(connection)
+
+    def _check_schema(self, *, writing: bool) -> None:
+        check: Call[bytes | None] = Call("schema", [int(writing), SCHEMA_VERSION], lambda reply: reply)
+        version = self._send(check, resend=True)
+        if version is None:
+            return
+        if int(version) != SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"the data on the server has layout {int(version)}, and this rqdeps knows layout {SCHEMA_VERSION}: "
+                f"install the release that wrote the data, or use another server, database or namespace"
+            )
+        self._schema_is_known = True
+
+
+def send(connection: Any, call: Call[Any], keys: Keys) -> None:
+    """Sends a call over a connection, without waiting for the reply."""
+    key = keys.schema if call.script == "schema" else keys.prefix
+    connection.send_command("EVALSHA", script(call.script).sha, 1, key, *call.args)
+
+
+def receive(connection: Any, call: Call[Any], keys: Keys) -> Any:
+    """Reads the reply to a call that was sent, and loads the script if the server does not have it yet."""
+    try:
+        return connection.read_response(disable_decoding=True)
+    except NoScriptError:
+        connection.send_command("SCRIPT", "LOAD", script(call.script).body)
+        connection.read_response()
+        send(connection, call, keys)
+        return connection.read_response(disable_decoding=True)
+
+
+def evaluate(connection: Any, call: Call[Any], keys: Keys) -> Any:
+    """Sends a call over a connection and reads the reply."""
+    send(connection, call, keys)
+    return receive(connection, call, keys)

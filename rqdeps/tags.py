@@ -1,0 +1,326 @@
+"""Tags: how JSON carries the values that it has no word for.
+
+A tag is an object with the single key ``"$"`` and a list, the type's name and its parts::
+
+    {"$":["tuple",1,2]}     {"$":["Decimal","1.50"]}     {"$":["datetime","2024-05-01T12:00:00","Europe/Berlin"]}
+    {"$":["float","nan"]}   {"$":["bytes","<base64>"]}   {"$":["output","<job id>"]}, with a default as third part
+
+A dict with a key that is not a string, or with the key ``"$"``, is a tag of its keys and values in turn:
+``{"$":["dict",1,"one",2,"two"]}``. So an object with the key ``"$"`` is always a tag, and the user's data never are.
+
+Carried are ``str``, ``int``, ``float``, ``bool``, ``None``, ``list``, ``dict``, ``tuple``, ``set``, ``frozenset``,
+``bytes``, ``bytearray``, ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal``, ``UUID``, the paths of
+``pathlib``, and ``Output``. Their subclasses are not: they would come back as something else.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from functools import partial
+from math import isfinite
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from rqdeps.dependency import Output
+from rqdeps.errors import SerializationError
+from rqdeps.ways_out import why_not
+
+#: The only key of a tag.
+TAG: Final = "$"
+
+#: The types that JSON has words for and that hold nothing else.
+PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+#: How many containers may stand inside each other; as many as in BSON. Python's JSON fails at a depth of its own.
+MAX_DEPTH: Final = 100
+
+#: Integers of more bits are carried in hexadecimal: Python refuses to read decimal numbers of very many digits.
+MAX_DECIMAL_BITS: Final = 2_048
+
+#: How many characters of a dict's key an error shows.
+_LONGEST_SHOWN: Final = 60
+
+#: What the makers of the types raise for parts that they can't take.
+_UNMAKEABLE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+
+
+class Writer:
+    """Turns values into what a JSON encoder writes without loss.
+
+    Attributes:
+        outputs: the outputs met, by job; a required one stays, whatever follows.
+    """
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Output] = {}
+        self._open: set[int] = set()
+
+    def write(self, value: Any, where: str) -> Any:
+        """Turn one value into plain JSON and tags.
+
+        Args:
+            value: the value.
+            where: what errors call it.
+
+        Raises:
+            SerializationError: for something that can't be carried, naming its place, its type and the way out.
+        """
+        try:
+            return self._write(value)
+        except _RefusedError as refused:
+            raise SerializationError(f"{refused.place(where)} {refused.reason}") from None
+        except RecursionError:
+            raise SerializationError(
+                f"{where} is nested too deeply: at most {MAX_DEPTH} containers may stand inside each other, fewer if "
+                "the program itself is deep in a recursion; flatten it, or pass the name of a file that holds it"
+            ) from None
+
+    def _write(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in PLAIN:
+            return _write_plain(value)
+        if kind in _LEAVES:
+            return _tag(kind.__name__, *map(_write_plain, _LEAVES[kind].parts_of(value)))
+        if kind not in _CONTAINERS:
+            raise _RefusedError(why_not(value))
+        if id(value) in self._open:
+            raise _RefusedError(f"is the same {kind.__name__} that it stands in: a value can't contain itself")
+        if len(self._open) == MAX_DEPTH:
+            raise RecursionError
+        self._open.add(id(value))
+        try:
+            return _CONTAINERS[kind](self, value)
+        finally:
+            self._open.discard(id(value))
+
+    def _write_list(self, values: Sequence[Any]) -> list[Any]:
+        return [self._write_item(index, value) for index, value in enumerate(values)]
+
+    def _write_tuple(self, values: tuple[Any, ...]) -> Any:
+        return _tag("tuple", *self._write_list(values))
+
+    def _write_set(self, values: Set[Any]) -> Any:
+        return _tag(type(values).__name__, *self._write_all("an element of ", values))
+
+    def _write_dict(self, values: dict[Any, Any]) -> Any:
+        keys = self._write_all("a key of ", values)
+        return object_of(keys, [self._write_item(key, value) for key, value in values.items()])
+
+    def _write_output(self, output: Output) -> Any:
+        known = self.outputs.get(output.job_id)
+        if known is None or (output.is_required and not known.is_required):
+            self.outputs[output.job_id] = output
+        if output.is_required:
+            return _tag("output", output.job_id)
+        return _tag("output", output.job_id, *self._write_all("the default of the output in ", [output.default]))
+
+    def _write_item(self, key: Any, value: Any) -> Any:
+        try:
+            return self._write(value)
+        except _RefusedError as refused:
+            refused.keys.append(key)
+            raise
+
+    def _write_all(self, which: str, values: Iterable[Any]) -> list[Any]:
+        try:
+            return [self._write(value) for value in values]
+        except _RefusedError as refused:
+            refused.which = which
+            refused.keys.clear()
+            raise
+
+
+_CONTAINERS: Final[Mapping[type, Callable[[Writer, Any], Any]]] = {
+    list: Writer._write_list,
+    tuple: Writer._write_tuple,
+    set: Writer._write_set,
+    frozenset: Writer._write_set,
+    dict: Writer._write_dict,
+    Output: Writer._write_output,
+}
+
+
+class _RefusedError(Exception):
+    """A value that can't be carried. Gathers the keys that lead to it, inmost first, while the writer unwinds."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.which = ""
+        self.keys: list[Any] = []
+
+    def place(self, where: str) -> str:
+        return self.which + where + "".join(f"[{_shown(key)}]" for key in reversed(self.keys))
+
+
+def object_of(keys: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
+    """A dict, given its written keys and values: as an object where JSON can, else as a tag."""
+    if TAG not in keys and all(type(key) is str for key in keys):
+        return dict(zip(keys, values, strict=True))
+    return _tag("dict", *(part for pair in zip(keys, values, strict=True) for part in pair))
+
+
+def _tag(name: str, *parts: Any) -> dict[str, Any]:
+    return {TAG: [name, *parts]}
+
+
+def _write_plain(value: Any) -> Any:
+    """Values of JSON's own types are carried as they are, except for those that JSON's grammar can't express."""
+    if isinstance(value, str) and not _is_unicode(value):
+        return _tag("str", _base64_of(value.encode("utf-8", "surrogatepass")))
+    if isinstance(value, int) and value.bit_length() > MAX_DECIMAL_BITS:
+        return _tag("int", hex(value))
+    if isinstance(value, float) and not isfinite(value):
+        return _tag("float", repr(value))
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates, as in the names of files that are not in UTF-8
+        return False
+    return True
+
+
+def _base64_of(data: bytes | bytearray) -> str:
+    return b64encode(data).decode()
+
+
+def _shown(key: Any) -> str:
+    text = json.dumps(key, ensure_ascii=not key.isprintable()) if isinstance(key, str) else repr(key)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+# The types without contents: their parts, and how to make them of these
+
+
+class _Leaf(NamedTuple):
+    parts_of: Callable[[Any], Iterable[str | int | None]]
+    make: Callable[..., Any]
+
+
+def _text_of(value: Any) -> tuple[str]:
+    return (str(value),)
+
+
+def _parts_of_moment(value: datetime | time) -> tuple[str | int | None, ...]:
+    """ISO text with any fixed offset; the key of a zone, or the name of a fixed offset if it has one; the fold if 1."""
+    zone = value.tzinfo
+    name = None
+    if type(zone) is ZoneInfo and zone.key:
+        value, name = value.replace(tzinfo=None), zone.key
+    elif type(zone) is timezone:
+        name = zone.tzname(None)
+        name = None if name == timezone(zone.utcoffset(None)).tzname(None) else name
+    elif zone is not None:
+        raise _RefusedError(
+            f"has a time zone of the type {type(zone).__module__}.{type(zone).__qualname__}, which can't be carried: "
+            "use zoneinfo.ZoneInfo, or a fixed offset such as datetime.timezone.utc"
+        )
+    if value.fold:
+        return value.isoformat(), name, 1
+    return (value.isoformat(), name) if name is not None else (value.isoformat(),)
+
+
+def _make_moment(kind: type[datetime] | type[time], text: str, name: str | None = None, fold: int = 0) -> Any:
+    value = kind.fromisoformat(text)
+    if name is not None:
+        offset = value.utcoffset()
+        value = value.replace(tzinfo=ZoneInfo(name) if offset is None else timezone(offset, name))
+    return value.replace(fold=fold)
+
+
+_LEAVES: Final[Mapping[type, _Leaf]] = {
+    datetime: _Leaf(_parts_of_moment, partial(_make_moment, datetime)),
+    date: _Leaf(lambda value: (value.isoformat(),), date.fromisoformat),
+    time: _Leaf(_parts_of_moment, partial(_make_moment, time)),
+    timedelta: _Leaf(lambda value: (value.days, value.seconds, value.microseconds), timedelta),
+    Decimal: _Leaf(_text_of, Decimal),
+    UUID: _Leaf(_text_of, UUID),
+    bytes: _Leaf(lambda value: (_base64_of(value),), partial(b64decode, validate=True)),
+    bytearray: _Leaf(lambda value: (_base64_of(value),), lambda text: bytearray(b64decode(text, validate=True))),
+    PosixPath: _Leaf(_text_of, PosixPath),
+    WindowsPath: _Leaf(_text_of, WindowsPath),
+    PurePosixPath: _Leaf(_text_of, PurePosixPath),
+    PureWindowsPath: _Leaf(_text_of, PureWindowsPath),
+}
+
+_MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
+    **{kind.__name__: leaf.make for kind, leaf in _LEAVES.items()},
+    "str": lambda text: b64decode(text, validate=True).decode("utf-8", "surrogatepass"),
+    "int": lambda text: int(text, 16),
+    "float": float,
+    "output": Output,
+    "tuple": lambda *items: items,
+    "set": lambda *items: set(items),
+    "frozenset": lambda *items: frozenset(items),
+    "dict": lambda *items: dict(zip(items[::2], items[1::2], strict=True)),
+}
+
+
+class OutputError(Exception):
+    """Carries what the callback for outputs raised past the handlers of a reader's own errors."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def reader_of(output: Callable[[Output], Any] | None) -> Callable[[dict[str, Any]], Any]:
+    """The ``object_hook`` that turns tags into what they stand for.
+
+    Args:
+        output: gives the value for an ``Output``, which without it stays as it is.
+    """
+
+    def read(found: dict[str, Any]) -> Any:
+        if TAG not in found:
+            return found
+        name, parts = _name_and_parts(found)
+        if name == "output":
+            return _output_of(parts, output)
+        return _make(name, parts)
+
+    return read
+
+
+def _name_and_parts(found: dict[str, Any]) -> tuple[str, list[Any]]:
+    tag = found[TAG]
+    if len(found) == 1 and type(tag) is list and tag and type(tag[0]) is str:
+        return tag[0], tag[1:]
+    raise SerializationError(f"these bytes were damaged: they hold {_shown(found)}, which is no tag")
+
+
+def _output_of(parts: list[Any], output: Callable[[Output], Any] | None) -> Any:
+    placeholder: Output = _make("output", parts)
+    if output is None:
+        return placeholder
+    try:
+        return output(placeholder)
+    except Exception as error:
+        raise OutputError(error) from error
+
+
+def _make(name: str, parts: list[Any]) -> Any:
+    make = _MAKERS.get(name)
+    if make is None:
+        raise SerializationError(f"these bytes hold a value of the type {name!r}: a newer version wrote them")
+    try:
+        return make(*parts)
+    except _UNMAKEABLE as error:
+        raise SerializationError(f"these bytes hold a {name} that can't be made: {error}") from error

@@ -1,0 +1,80 @@
+"""Why a value can't be carried between processes, and what to pass instead: the words of the errors that refuse it."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    ItemsView,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    Set,
+    ValuesView,
+)
+from dataclasses import is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from io import IOBase
+from pathlib import PurePath
+from typing import Any, Final
+from uuid import UUID
+
+#: The types whose subclasses are refused, since they would come back as these.
+_CARRIED: Final = (
+    *(str, int, float, dict, list, tuple, set, frozenset, bytes, bytearray),
+    *(datetime, date, time, timedelta, Decimal, UUID, PurePath),
+)
+
+#: What to do about instances of other types.
+_BY_TYPE: Final[Sequence[tuple[tuple[Any, ...], str]]] = (
+    ((BaseException,), "pass str(...) of it"),
+    ((complex,), "pass its .real and .imag"),
+    ((memoryview,), "pass bytes(...) of it"),
+    ((IOBase,), "pass the name of the file, or what it holds"),
+    ((Awaitable,), "await it first, and pass what it gives"),
+    ((AsyncIterable,), "gather what it gives in a list, and pass that"),
+    ((Iterator, KeysView, ValuesView, ItemsView, range, deque, array), "pass list(...) of it"),
+    ((Mapping,), "pass dict(...) of it"),
+    ((Set,), "pass set(...) of it"),
+    ((Callable,), "pass its dotted path as a str, and import it inside the job"),
+)
+
+#: Methods by which objects of other libraries turn into plain values, such as numpy's, pandas' and pydantic's.
+_METHODS: Final = ("tolist", "item", "to_dict", "model_dump")
+
+
+def why_not(value: Any) -> str:
+    """Say why a value is refused, as the rest of a sentence that begins with its place.
+
+    Args:
+        value: something of a type that can't be carried.
+    """
+    kind = type(value)
+    if getattr(kind, "__rqdeps_job__", False):
+        return "is a job: pass its .output for its return value, which the new job then waits for, or pass its .id"
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"is of the type {name}, which can't be carried: {_way_out(value, kind)}"
+
+
+def _way_out(value: Any, kind: type) -> str:
+    if isinstance(value, Enum):
+        return "pass its .value, or its .name"
+    if is_dataclass(kind):
+        return "pass a plain dict, such as dataclasses.asdict(...) of it"
+    if isinstance(value, tuple) and hasattr(kind, "_asdict"):
+        return "pass its ._asdict(), or tuple(...) of it"
+    if method := next((name for name in _METHODS if callable(getattr(kind, name, None))), None):
+        is_scalar = method == "tolist" and getattr(value, "ndim", None) == 0 and hasattr(kind, "item")
+        return f"pass its .{'item' if is_scalar else method}()"
+    if base := next((base for base in _CARRIED if isinstance(value, base)), None):
+        return f"convert it to a plain {base.__name__}"
+    for kinds, way_out in _BY_TYPE:
+        if isinstance(value, kinds):
+            return way_out
+    return "pass its id or a plain dict, and load or build the object inside the job"

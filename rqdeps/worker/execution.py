@@ -1,0 +1,125 @@
+"""Running one job: decode, import, run, encode."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from rqdeps.dependency import Output
+from rqdeps.errors import JobTimeoutError, ResultExpiredError, SerializationError
+from rqdeps.functions import resolve
+from rqdeps.job import Job, current_job
+from rqdeps.retry import DoNotRetry, Snooze, mro_names
+from rqdeps.serializers import decode_call, dumps, loads
+from rqdeps.status import JobStatus
+from rqdeps.store import Store
+from rqdeps.worker.pipe import Report, Task
+
+#: How much of a traceback is kept, in characters: its end, which says what went wrong.
+_TRACEBACK_CHARACTERS = 20_000
+
+
+class _UnrunnableError(Exception):
+    """Something that no further attempt can mend; the cause says what."""
+
+
+def execute(task: Task, store: Store) -> Report:
+    """Runs a job in this process, and reports how that ended. Never raises."""
+    job: Job[Any] = Job(task.job_id, store)
+    token = current_job.set(job)
+    begun_at = time.monotonic_ns()
+    try:
+        value = _run(task)
+    except Snooze as snooze:
+        return Report("snoozed", time.monotonic_ns() - begun_at, delay_ms=snooze.delay_ms)
+    except BaseException as error:
+        return _raised(error, time.monotonic_ns() - begun_at)
+    finally:
+        current_job.reset(token)
+    return Report("returned", time.monotonic_ns() - begun_at, value)
+
+
+def _run(task: Task) -> bytes:
+    function = resolve(task.function)
+    try:
+        args, kwargs = decode_call(task.payload, _outputs_of(task))
+    except (SerializationError, ResultExpiredError) as error:
+        raise _UnrunnableError from error
+    with _time_limit(task.timeout_ms):
+        value = function(*args, **kwargs)
+    try:
+        return dumps(value, where="result")
+    except SerializationError as error:
+        raise _UnrunnableError from error
+
+
+def _outputs_of(task: Task) -> Callable[[Output], Any]:
+    def value_of(output: Output) -> Any:
+        status, value = task.outputs.get(output.job_id, ("", b""))
+        if status == JobStatus.FINISHED and value:
+            return loads(value)
+        if not output.is_required and status != JobStatus.FINISHED:
+            return output.default
+        raise ResultExpiredError(f"the output of job {output.job_id!r} is wanted, but its result is kept no longer")
+
+    return value_of
+
+
+@contextlib.contextmanager
+def _time_limit(timeout_ms: int) -> Iterator[None]:
+    """Raises ``JobTimeoutError`` in the job when its time is over. Works in a process's main thread."""
+    if timeout_ms < 0 or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(signum: int, stack: FrameType | None) -> None:
+        raise JobTimeoutError(f"the job ran for longer than its job_timeout of {timeout_ms / 1000:g} s")
+
+    previous = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, timeout_ms / 1000)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _raised(error: BaseException, duration_ns: int) -> Report:
+    may_retry = not isinstance(error, (DoNotRetry, _UnrunnableError))
+    if isinstance(error, _UnrunnableError):
+        assert error.__cause__ is not None
+        error = error.__cause__
+    # The first two frames are this module's own.
+    stack = error.__traceback__
+    for _ in range(2):
+        stack = stack.tb_next if stack is not None and stack.tb_next is not None else stack
+    text = "".join(traceback.format_exception(type(error), error, stack))
+    names = mro_names(type(error))
+    return Report(
+        "raised",
+        duration_ns,
+        error_details(names[0], str(error), text),
+        error_names=names,
+        may_retry=may_retry,
+    )
+
+
+def error_details(error_type: str, message: str, text: str) -> bytes:
+    """What is kept of an attempt that failed.
+
+    Args:
+        error_type: dotted path of the exception's class.
+        message: what it said.
+        text: the traceback.
+    """
+    if len(text) > _TRACEBACK_CHARACTERS:
+        text = "…\n" + text[-_TRACEBACK_CHARACTERS:]
+    details = {"type": error_type, "message": message[:1000], "traceback": text}
+    return json.dumps(details).encode()

@@ -1,0 +1,62 @@
+"""What a worker holds: a claimed job, from the claim until its outcome is accepted."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from rqdeps.options import DEFAULT_TIMEOUT_MS
+from rqdeps.retry import Retry
+from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
+from rqdeps.worker.pipe import Report, Task
+
+
+@dataclass(eq=False)
+class Held:
+    """A job that this worker has claimed.
+
+    Attributes:
+        claim: the claim.
+        renewed_at: when its lease was last prolonged, by the monotonic clock, in seconds.
+        begun_is_known: whether the server knows that the attempt has begun.
+        cursor: where to go on fetching the outputs it takes; ``None`` once it has them.
+        outputs: the outputs fetched so far.
+    """
+
+    claim: Claimed
+    renewed_at: float
+    begun_is_known: bool
+    cursor: bytes | None
+    outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, claim: Claimed, *, now: float, begins: bool) -> Held:
+        """A job just claimed."""
+        return cls(claim, now, begins, b"0" if claim.wants_outputs else None)
+
+    @property
+    def timeout_ms(self) -> int:
+        """How long it may run; -1 means no limit."""
+        return DEFAULT_TIMEOUT_MS if self.claim.timeout_ms is None else self.claim.timeout_ms
+
+    def task(self) -> Task:
+        """What a horse needs to run it."""
+        claim = self.claim
+        return Task(claim.id, claim.queue, claim.function, claim.payload, claim.attempt, self.timeout_ms, self.outputs)
+
+    def outcome(self, report: Report) -> Outcome:
+        """What to report to the server, with the delay until the next attempt where there may be one."""
+        if report.kind == "returned":
+            return Outcome(self.claim, "finished", value=report.value)
+        if report.kind == "snoozed":
+            return Outcome(self.claim, "snoozed", report.delay_ms)
+        return Outcome(self.claim, "failed", self._retry_delay_ms(report), report.value)
+
+    def _retry_delay_ms(self, report: Report) -> int:
+        claim = self.claim
+        if not report.may_retry or claim.failures >= claim.retries:
+            return NO_RETRY
+        retry = Retry.decode(claim.retries, claim.retry_policy)
+        if not retry.retries(report.error_names):
+            return NO_RETRY
+        return retry.delay_ms(claim.failures + 1, random.random())  # noqa: S311 - spreads load, guards nothing

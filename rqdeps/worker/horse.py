@@ -1,0 +1,61 @@
+"""A horse: a process forked by the supervisor, which runs user code, one job after the other."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from rqdeps.store import Store
+from rqdeps.worker.execution import execute
+from rqdeps.worker.pipe import Pipe
+
+_PR_SET_PDEATHSIG = 1
+
+# Found before the fork, where it can't fail any more.
+_prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
+def run_horse(pipe: Pipe, store: Store, supervisor_pid: int) -> None:
+    """What a horse does, from the fork to its end. Does not return."""
+    code = 1
+    try:
+        _set_up(pipe, supervisor_pid)
+        while (turn := pipe.next_task()) is not None:
+            number, task = turn
+            pipe.board.begin(number)
+            report = execute(task, store)
+            pipe.report(number, report)
+            pipe.board.end()
+        code = 0
+    except (BrokenPipeError, ConnectionResetError):
+        code = 0  # the supervisor is gone
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+
+
+def _set_up(pipe: Pipe, supervisor_pid: int) -> None:
+    # A horse never outlives its supervisor: whoever claims its job next must not run beside it.
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != supervisor_pid:
+        os._exit(0)
+    # A terminal, or a service manager, sends these to the whole group; when a horse ends is the supervisor's business.
+    # Handlers that do nothing, unlike SIG_IGN, are not passed on to programs that a job starts.
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _do_nothing)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pipe.become_horse()
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+
+
+def _do_nothing(signum: int, stack: FrameType | None) -> None:
+    pass
