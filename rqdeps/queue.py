@@ -14,6 +14,7 @@ from rqdeps.enqueue_data import EnqueueData, check_batch, delayed, scheduled
 from rqdeps.ids import check_queue_name
 from rqdeps.job import Job, fetch_jobs, store_of
 from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions, Options, at_ms
+from rqdeps.registry import counts_of, counts_per_queue
 from rqdeps.status import JobStatus
 from rqdeps.store import Store
 from rqdeps.store.calls import reads, upkeep
@@ -211,7 +212,7 @@ class Queue:
     def all(cls, connection: Redis | None = None, *, url: str | None = None) -> list[Queue]:
         """All queues there are, by name."""
         store = store_of(connection, url, create=False)
-        return [cls.on(name, store) for name in store.run(reads.overview())]
+        return [cls.on(name, store) for name in counts_per_queue(store)]
 
     @property
     def count(self) -> int:
@@ -221,8 +222,7 @@ class Queue:
     @property
     def counts(self) -> dict[JobStatus, int]:
         """How many jobs the queue has of each status."""
-        found = self._store.run(reads.overview([self.name]))[self.name]
-        return {JobStatus(status): count for status, count in found.items()}
+        return counts_of(self._store, self.name)
 
     def job_ids(self, status: JobStatus | str = JobStatus.QUEUED, offset: int = 0, length: int = 1000) -> list[str]:
         """The ids of the queue's jobs that have a status, in the order in which they run, wait or ended.

@@ -13,7 +13,7 @@ from __future__ import annotations
 from rqdeps.embedded.connection import EmbeddedConnection, connection_pool
 from rqdeps.embedded.paths import absolute, folder_of, is_embedded_url
 from rqdeps.embedded.server import start, stop
-from rqdeps.embedded.status import ServerStatus, status
+from rqdeps.embedded.server_status import ServerStatus, status
 
 __all__ = [
     "EmbeddedConnection",

@@ -1,8 +1,8 @@
 """The keeper: a small process that stops the server of a folder some minutes after its last client has gone.
 
-It is run as a script of its own (``python -I -S keeper.py FOLDER SOCKET IDLE_SECONDS``), so that its process holds the
-standard library's smallest parts and nothing of rqdeps, redis-py or the program that started it. For the same reason
-what both sides need lives down here: the names of the files in a folder, the locks, and the way to ask the server.
+It is run as a script of its own (``python -I -S keeper.py FOLDER SOCKET DESCRIPTOR IDLE_SECONDS``), so that its process
+holds small parts of the standard library, and nothing of rqdeps, redis-py or the program that started it. For the same
+reason what both sides need lives down here: the names of the files in a folder, the locks, the way to ask the server.
 """
 
 from __future__ import annotations
@@ -93,25 +93,28 @@ def info(server: socket.socket, *sections: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-def main(folder: str, socket_path: str, idle_seconds: float) -> None:
+def main(socket_path: str, descriptor: int, idle_seconds: float) -> None:
     """Keep the server of a folder until it is gone, or has been without clients for long enough.
 
+    The folder is the working directory, so that a keeper follows a folder that is moved. Its name among the arguments
+    is for people who look at a list of processes.
+
     Args:
-        folder: the folder; the keeper works in it, and so follows it when it is moved.
         socket_path: the socket of its server.
+        descriptor: a connection to the server, which is inherited: whatever becomes of the folder and the socket before
+            the keeper looks, it can still tell the server to go.
         idle_seconds: how long the server stays without clients.
     """
-    os.chdir(folder)
     try:
-        with connect(socket_path) as server:
-            ask(server, f"CLIENT SETNAME {CLIENT_NAME}")
+        with socket.socket(fileno=descriptor) as server:
+            server.settimeout(ANSWER_SECONDS)
             keep(server, socket_path, idle_seconds)
     except OSError:
         pass  # the server has gone, and its keeper goes with it
 
 
 def keep(server: socket.socket, socket_path: str, idle_seconds: float) -> None:
-    """Look at the server again and again until it is time to stop it.
+    """Look at the server again and again until it is time to stop it; works in the server's folder.
 
     Raises:
         OSError: the server has gone.
@@ -130,7 +133,7 @@ def keep(server: socket.socket, socket_path: str, idle_seconds: float) -> None:
         if now != seen or now[0] > 0:
             seen, idle_since = now, time.monotonic()
         elif time.monotonic() - idle_since >= idle_seconds:
-            if stop_if_unused(server, socket_path, seen):
+            if stop_if_unused(server, socket_path, seen[1]):
                 return
             idle_since = time.monotonic()
 
@@ -148,7 +151,7 @@ def has_gone(server: socket.socket, seconds: float) -> bool:
     return bool(select.select([server], [], [], seconds)[0])
 
 
-def stop_if_unused(server: socket.socket, socket_path: str, seen: tuple[int, int]) -> bool:
+def stop_if_unused(server: socket.socket, socket_path: str, connections: int) -> bool:
     """Stop the server, unless a client has come since we looked.
 
     First the socket is hidden, and from then on nobody new gets in: whoever comes waits for the lock that we hold, and
@@ -159,7 +162,7 @@ def stop_if_unused(server: socket.socket, socket_path: str, seen: tuple[int, int
     Args:
         server: the keeper's connection.
         socket_path: the socket to hide.
-        seen: what the last look saw.
+        connections: how many connections the server had ever had at the last look.
 
     Returns:
         Whether the server has stopped.
@@ -176,7 +179,7 @@ def stop_if_unused(server: socket.socket, socket_path: str, seen: tuple[int, int
         os.rename(socket_path, hidden)
         try:
             look(server)
-            if look(server) == seen:
+            if look(server) == (0, connections):
                 log("no clients for a while: shutting down")
                 log(f"the server does not shut down: {ask(server, 'SHUTDOWN')}")
         except ConnectionError:
@@ -196,4 +199,4 @@ def log(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))
+    main(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

@@ -34,7 +34,6 @@ MAX_LOG_BYTES = 1 << 20
 #: Lines of the log that an error shows.
 SHOWN_LOG_LINES = 6
 
-# A process forked while a lock is on its way would hold it too, even after the process that it was meant for has gone.
 _no_fork = threading.Lock()
 os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
 
@@ -90,9 +89,12 @@ def launch_keeper(folder: Path) -> None:
     if seconds == 0 or record is None:
         return
     with _lock_to_hand_over(folder / KEEPER_LOCK) as lock:
-        if lock is not None:
-            words = [keeper.__file__, str(folder), record.socket, str(seconds)]
-            _detach(folder, [_python(), "-I", "-S", *words], lock)
+        if lock is None:
+            return
+        with keeper.connect(record.socket) as server:
+            keeper.ask(server, f"CLIENT SETNAME {keeper.CLIENT_NAME}")
+            words = [keeper.__file__, str(folder), record.socket, str(server.fileno()), str(seconds)]
+            _detach(folder, [_python(), "-I", "-S", *words], lock, server.fileno())
 
 
 def fail_to_start(folder: Path, logged: int) -> NoReturn:
@@ -116,7 +118,10 @@ def fail_to_start(folder: Path, logged: int) -> NoReturn:
 
 @contextlib.contextmanager
 def _lock_to_hand_over(path: Path) -> Iterator[int | None]:
-    """Take a lock for a process that is launched inside, and let go of it here; ``None`` if it is not free."""
+    """Take a lock for a process that is launched inside, and let go of it here; ``None`` if it is not free.
+
+    Meanwhile no other thread forks: its child would hold the lock too, even after the process it was meant for has gone.
+    """
     with _no_fork:
         lock = take_lock(path)
         try:
@@ -126,7 +131,7 @@ def _lock_to_hand_over(path: Path) -> Iterator[int | None]:
                 os.close(lock)
 
 
-def _detach(folder: Path, command: list[str], lock: int) -> int:
+def _detach(folder: Path, command: list[str], *inherited: int) -> int:
     """Run a command that belongs to nobody: in a session of its own, in the folder, with the log as its output.
 
     A shell starts it in the background and ends, so that it is not our child: it gets no signal meant for us, leaves us
@@ -135,7 +140,7 @@ def _detach(folder: Path, command: list[str], lock: int) -> int:
     Args:
         folder: its working directory.
         command: its program and arguments.
-        lock: the descriptor of a lock, which it inherits.
+        inherited: descriptors that it inherits, under the same numbers.
 
     Returns:
         Its process id.
@@ -146,7 +151,7 @@ def _detach(folder: Path, command: list[str], lock: int) -> int:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        pass_fds=(lock,),
+        pass_fds=inherited,
         start_new_session=True,
         umask=0o077,
         check=True,

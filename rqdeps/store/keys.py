@@ -26,7 +26,7 @@ class Keys:
     def __post_init__(self) -> None:
         if not _NAMESPACE.fullmatch(self.namespace):
             raise ValueError(
-                f"{self.namespace!r} can't be a namespace: use 1 to 32 letters, digits, underscores, dots, slashes, hyphens"
+                f"{self.namespace!r} can't be a namespace: use 1 to 32 letters, digits, and any of _ . / -"
             )
 
     @property

@@ -1,0 +1,94 @@
+"""``rqdeps job ID``: all about one job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from rqdeps.cli.options import url_option
+from rqdeps.durations import format_ms
+from rqdeps.errors import RqdepsError
+from rqdeps.job import Job
+from rqdeps.status import JobStatus
+
+_SHOWN = 10
+_WIDTH = 300
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@url_option
+def job(job_id: str, url: str | None) -> None:
+    """Shows all about the job with this ID: status, call, times, neighbours, result or error."""
+    found = Job.fetch(job_id, url=url)
+    for name, value in _facts(found):
+        head, *rest = value.splitlines() or [""]
+        click.echo(f"{name:<13}{head}")
+        for line in rest:
+            click.echo(f"{'':<13}{line}")
+
+
+def _facts(found: Job[Any]) -> Iterator[tuple[str, str]]:
+    status = found.get_status(refresh=False)
+    yield "job", found.id
+    yield "status", f"{status}{f' ({found.reason})' if found.reason else ''}"
+    yield "call", _short(found.description)
+    yield "queue", found.origin
+    yield from _times(found)
+    if found.attempt:
+        yield "attempts", f"{found.attempt} begun, {found.retries_left} retries left, last on {found.worker_name}"
+    if found.meta:
+        yield "meta", _short(repr(found.meta))
+    yield from _neighbours(found)
+    if status is JobStatus.FINISHED:
+        yield "result", _result(found)
+    for attempt in found.attempts:
+        what = f"{attempt.error_type.rpartition('.')[2]}: {attempt.message}" if attempt.error_type else ""
+        yield f"attempt {attempt.number}", f"{attempt.outcome} {_when(attempt.ended_at)} {_short(what)}".rstrip()
+    if found.exc_info and status is not JobStatus.FINISHED:
+        yield "traceback", found.exc_info
+
+
+def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:
+    for name, moment in (
+        ("created", found.created_at),
+        ("scheduled", found.scheduled_for),
+        ("queued", found.enqueued_at),
+        ("started", found.started_at),
+        ("ended", found.ended_at),
+    ):
+        if moment is not None:
+            yield name, _when(moment)
+    if found.started_at and found.ended_at and found.ended_at >= found.started_at:
+        yield "took", format_ms((found.ended_at - found.started_at).total_seconds() * 1000)
+
+
+def _neighbours(found: Job[Any]) -> Iterator[tuple[str, str]]:
+    edges = found.dependencies()
+    for edge in edges[:_SHOWN]:
+        passes = ", passes its output on" if edge.wants_output else ""
+        yield "depends on", f"{edge.id} ({edge.status or 'deleted'}; {edge.rule}{passes})"
+    dependents = found.dependent_ids
+    for dependent in dependents[:_SHOWN]:
+        yield "waited for by", dependent
+    for count, what in ((len(edges), "dependencies"), (len(dependents), "dependents")):
+        if count > _SHOWN:
+            yield "", f"… {count} {what} in all"
+
+
+def _result(found: Job[Any]) -> str:
+    try:
+        return _short(repr(found.result))
+    except RqdepsError as error:
+        return f"({error})"
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone().isoformat(sep=" ", timespec="milliseconds")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"

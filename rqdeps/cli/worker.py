@@ -1,0 +1,82 @@
+"""``rqdeps worker``: runs jobs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from rqdeps.cli.options import url_option
+from rqdeps.worker import Worker
+
+_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def _processes(value: str) -> int:
+    """A number of processes, or ``auto`` for one per processor."""
+    if value == "auto":
+        return _processors()
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number of processes from 1 up nor auto")
+    return int(value)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@click.command()
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
+@url_option
+@click.option(
+    "--processes",
+    type=_processes,
+    default="1",
+    show_default=True,
+    metavar="N|auto",
+    help="Jobs run at once; auto: one per CPU.",
+)
+@click.option("--burst", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
+@click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="End after N jobs.")
+@click.option(
+    "--lease",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="After how long the jobs of a worker that died are run by others.",
+)
+@click.option("--log-level", type=click.Choice(_LEVELS, case_sensitive=False), default="INFO", show_default=True)
+def worker(
+    queues: tuple[str, ...],
+    url: str | None,
+    processes: int,
+    burst: bool,
+    max_jobs: int | None,
+    lease: float,
+    log_level: str,
+) -> None:
+    """Runs the jobs of QUEUEs (default: the queue "default"), the first named first.
+
+    Functions are imported from the current folder and the Python path. SIGTERM or Ctrl-C ends the worker once its
+    running jobs have ended; a second one ends it at once, and its jobs go back to their queues.
+
+    Exit codes: 0 ended well, also when jobs failed; 1 could not start, or was forced to end; 2 wrong usage.
+    """
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    chosen = Worker(queues or ("default",), url=url, processes=processes, lease=lease)
+    click.echo(
+        f"rqdeps worker {chosen.name} on {chosen.address}: "
+        f"queue{'s' * (len(chosen.queue_names) > 1)} {', '.join(chosen.queue_names)}, "
+        f"{processes} process{'es' * (processes > 1)}, lease {lease:g} s",
+        err=True,
+    )
+    chosen.work(burst=burst, max_jobs=max_jobs)
+    sys.exit(chosen.exit_code)
