@@ -76,8 +76,9 @@ class Link:
             self._lose(error)
 
     def _on_reply(self) -> None:
+        if self._requests is None:  # lost while the same events were handled
+            return
         then = self._reply_to
-        assert self._requests is not None
         if then is None:  # nothing was asked: the server closed the connection
             self._lose(WireLostError("the server closed the connection"))
             return
@@ -103,7 +104,8 @@ class Link:
             self._lose(error)
 
     def _on_woken(self) -> None:
-        assert self._wakes is not None
+        if self._wakes is None:  # lost while the same events were handled
+            return
         if not self._listening:
             self._lose(WireLostError("the server closed the connection"))
             return
