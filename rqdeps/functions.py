@@ -160,11 +160,11 @@ def resolve(path: str) -> Callable[..., Any]:
     names = path.split(".")
     if len(names) == 1:
         raise FunctionImportError(f"{path!r} is no dotted path of a function, such as 'tasks.report'")
-    prefixes = [".".join(names[:count]) for count in range(len(names) - 1, 0, -1)]
-    loaded = next((prefix for prefix in prefixes if prefix in sys.modules), None)
+    prefixes = [".".join(names[:count]) for count in range(1, len(names))]
+    loaded = next((prefix for prefix in reversed(prefixes) if prefix in sys.modules), None)
     found = _walk(sys.modules[loaded], path[len(loaded) + 1 :]) if loaded else None
     if found is None:
-        module_name = _import_first(path, prefixes)
+        module_name = _import_longest(path, prefixes)
         found = _walk(sys.modules[module_name], path[len(module_name) + 1 :])
         if found is None:
             raise FunctionImportError(_what_is_missing(path, module_name))
@@ -181,15 +181,19 @@ def _walk(found: Any, names: str) -> Any:
     return found
 
 
-def _import_first(path: str, prefixes: Sequence[str]) -> str:
+def _import_longest(path: str, prefixes: Sequence[str]) -> str:
     """Import the longest of these modules that there is; what follows in the path may be a class and its method."""
+    imported = None
     for module_name in prefixes:
-        if _import(path, module_name):
-            return module_name
-    raise FunctionImportError(
-        f"{path} can't be imported: there is no module {prefixes[-1]!r} here; is it installed, and was the worker "
-        "started in the right directory?"
-    )
+        if not _import(path, module_name):
+            break
+        imported = module_name
+    if imported is None:
+        raise FunctionImportError(
+            f"{path} can't be imported: there is no module {prefixes[0]!r} here; is it installed, and was the worker "
+            "started in the right directory?"
+        )
+    return imported
 
 
 def _import(path: str, module_name: str) -> bool:

@@ -12,11 +12,10 @@ from typing import Any, Final, NoReturn
 
 from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
-from rqdeps.tags import MAX_DEPTH, PLAIN, TAG, OutputError, Writer, object_of, reader_of
+from rqdeps.tags import MAX_DEPTH, PLAIN, STR, TAG, OutputError, Writer, object_of, reader_of
 
 _JSON: Final = b"j"
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
-_STR: Final = frozenset({str})
 
 
 def dumps(value: Any, *, where: str = "value") -> bytes:
@@ -105,7 +104,7 @@ def decode_call(payload: bytes, output: Callable[[Output], Any]) -> tuple[tuple[
             return (), {}
         case [list(args)]:
             return tuple(args), {}
-        case [list(args), dict(kwargs)] if _STR.issuperset(map(type, kwargs)):
+        case [list(args), dict(kwargs)] if STR.issuperset(map(type, kwargs)):
             return tuple(args), kwargs
     raise SerializationError("these bytes hold a value, but not the arguments of a call")
 
@@ -128,7 +127,7 @@ def _are_plain(values: Collection[Any], depth: int) -> bool:
         if kind in PLAIN:
             continue
         if kind is dict:
-            if TAG in value or not _STR.issuperset(map(type, value)) or not _are_plain(value.values(), depth - 1):
+            if TAG in value or not STR.issuperset(map(type, value)) or not _are_plain(value.values(), depth - 1):
                 return False
         elif kind is not list or not _are_plain(value, depth - 1):
             return False

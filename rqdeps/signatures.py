@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from inspect import Parameter, Signature, signature
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -45,6 +45,9 @@ def bind(
         TypeError: if the call could not work, or if a keyword that is no parameter of the function is very near an
             option.
     """
+    if type(fn) is MethodType:  # made anew at each look; its function is not
+        bind(fn.__func__, (fn.__self__, *args), kwargs, option_names, explicit=explicit)
+        return
     callee = _callee_of(fn)
     if callee.takes_any_keyword and not explicit:
         check_near_options((name for name in kwargs if name not in callee.keywords), option_names)

@@ -15,21 +15,15 @@ Carried are ``str``, ``int``, ``float``, ``bool``, ``None``, ``list``, ``dict``,
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
-from functools import partial
 from math import isfinite
-from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
-from typing import Any, Final, NamedTuple
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
 from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
-from rqdeps.ways_out import why_not
+from rqdeps.leaves import LEAVES, base64_of
+from rqdeps.refusals import RefusedError, shown, why_not
 
 #: The only key of a tag.
 TAG: Final = "$"
@@ -37,14 +31,14 @@ TAG: Final = "$"
 #: The types that JSON has words for and that hold nothing else.
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
+#: The type that the keys of JSON's objects have.
+STR: Final = frozenset({str})
+
 #: How many containers may stand inside each other; as many as in BSON. Python's JSON fails at a depth of its own.
 MAX_DEPTH: Final = 100
 
 #: Integers of more bits are carried in hexadecimal: Python refuses to read decimal numbers of very many digits.
 MAX_DECIMAL_BITS: Final = 2_048
-
-#: How many characters of a dict's key an error shows.
-_LONGEST_SHOWN: Final = 60
 
 #: What the makers of the types raise for parts that they can't take.
 _UNMAKEABLE: Final = (
@@ -81,7 +75,7 @@ class Writer:
         """
         try:
             return self._write(value)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             raise SerializationError(f"{refused.place(where)} {refused.reason}") from None
         except RecursionError:
             raise SerializationError(
@@ -93,12 +87,12 @@ class Writer:
         kind = type(value)
         if kind in PLAIN:
             return _write_plain(value)
-        if kind in _LEAVES:
-            return _tag(kind.__name__, *map(_write_plain, _LEAVES[kind].parts_of(value)))
+        if kind in LEAVES:
+            return _tag(kind.__name__, *map(_write_plain, LEAVES[kind].parts_of(value)))
         if kind not in _CONTAINERS:
-            raise _RefusedError(why_not(value))
+            raise RefusedError(why_not(value))
         if id(value) in self._open:
-            raise _RefusedError(f"is the same {kind.__name__} that it stands in: a value can't contain itself")
+            raise RefusedError(f"is the same {kind.__name__} that it stands in: a value can't contain itself")
         if len(self._open) == MAX_DEPTH:
             raise RecursionError
         self._open.add(id(value))
@@ -129,16 +123,18 @@ class Writer:
         return _tag("output", output.job_id, *self._write_all("the default of the output in ", [output.default]))
 
     def _write_item(self, key: Any, value: Any) -> Any:
+        if type(value) in PLAIN:  # as most are, so by the shortest way
+            return _write_plain(value)
         try:
             return self._write(value)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             refused.keys.append(key)
             raise
 
     def _write_all(self, which: str, values: Iterable[Any]) -> list[Any]:
         try:
-            return [self._write(value) for value in values]
-        except _RefusedError as refused:
+            return [_write_plain(value) if type(value) in PLAIN else self._write(value) for value in values]
+        except RefusedError as refused:
             refused.which = which
             refused.keys.clear()
             raise
@@ -154,22 +150,9 @@ _CONTAINERS: Final[Mapping[type, Callable[[Writer, Any], Any]]] = {
 }
 
 
-class _RefusedError(Exception):
-    """A value that can't be carried. Gathers the keys that lead to it, inmost first, while the writer unwinds."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.which = ""
-        self.keys: list[Any] = []
-
-    def place(self, where: str) -> str:
-        return self.which + where + "".join(f"[{_shown(key)}]" for key in reversed(self.keys))
-
-
 def object_of(keys: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
     """A dict, given its written keys and values: as an object where JSON can, else as a tag."""
-    if TAG not in keys and all(type(key) is str for key in keys):
+    if STR.issuperset(map(type, keys)) and TAG not in keys:
         return dict(zip(keys, values, strict=True))
     return _tag("dict", *(part for pair in zip(keys, values, strict=True) for part in pair))
 
@@ -180,16 +163,20 @@ def _tag(name: str, *parts: Any) -> dict[str, Any]:
 
 def _write_plain(value: Any) -> Any:
     """Values of JSON's own types are carried as they are, except for those that JSON's grammar can't express."""
-    if isinstance(value, str) and not _is_unicode(value):
-        return _tag("str", _base64_of(value.encode("utf-8", "surrogatepass")))
-    if isinstance(value, int) and value.bit_length() > MAX_DECIMAL_BITS:
-        return _tag("int", hex(value))
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, str):
+        if not _is_unicode(value):
+            return _tag("str", base64_of(value.encode("utf-8", "surrogatepass")))
+    elif isinstance(value, int):
+        if value.bit_length() > MAX_DECIMAL_BITS:
+            return _tag("int", hex(value))
+    elif isinstance(value, float) and not isfinite(value):
         return _tag("float", repr(value))
     return value
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:  # lone surrogates, as in the names of files that are not in UTF-8
@@ -197,71 +184,8 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _base64_of(data: bytes | bytearray) -> str:
-    return b64encode(data).decode()
-
-
-def _shown(key: Any) -> str:
-    text = json.dumps(key, ensure_ascii=not key.isprintable()) if isinstance(key, str) else repr(key)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-# The types without contents: their parts, and how to make them of these
-
-
-class _Leaf(NamedTuple):
-    parts_of: Callable[[Any], Iterable[str | int | None]]
-    make: Callable[..., Any]
-
-
-def _text_of(value: Any) -> tuple[str]:
-    return (str(value),)
-
-
-def _parts_of_moment(value: datetime | time) -> tuple[str | int | None, ...]:
-    """ISO text with any fixed offset; the key of a zone, or the name of a fixed offset if it has one; the fold if 1."""
-    zone = value.tzinfo
-    name = None
-    if type(zone) is ZoneInfo and zone.key:
-        value, name = value.replace(tzinfo=None), zone.key
-    elif type(zone) is timezone:
-        name = zone.tzname(None)
-        name = None if name == timezone(zone.utcoffset(None)).tzname(None) else name
-    elif zone is not None:
-        raise _RefusedError(
-            f"has a time zone of the type {type(zone).__module__}.{type(zone).__qualname__}, which can't be carried: "
-            "use zoneinfo.ZoneInfo, or a fixed offset such as datetime.timezone.utc"
-        )
-    if value.fold:
-        return value.isoformat(), name, 1
-    return (value.isoformat(), name) if name is not None else (value.isoformat(),)
-
-
-def _make_moment(kind: type[datetime] | type[time], text: str, name: str | None = None, fold: int = 0) -> Any:
-    value = kind.fromisoformat(text)
-    if name is not None:
-        offset = value.utcoffset()
-        value = value.replace(tzinfo=ZoneInfo(name) if offset is None else timezone(offset, name))
-    return value.replace(fold=fold)
-
-
-_LEAVES: Final[Mapping[type, _Leaf]] = {
-    datetime: _Leaf(_parts_of_moment, partial(_make_moment, datetime)),
-    date: _Leaf(lambda value: (value.isoformat(),), date.fromisoformat),
-    time: _Leaf(_parts_of_moment, partial(_make_moment, time)),
-    timedelta: _Leaf(lambda value: (value.days, value.seconds, value.microseconds), timedelta),
-    Decimal: _Leaf(_text_of, Decimal),
-    UUID: _Leaf(_text_of, UUID),
-    bytes: _Leaf(lambda value: (_base64_of(value),), partial(b64decode, validate=True)),
-    bytearray: _Leaf(lambda value: (_base64_of(value),), lambda text: bytearray(b64decode(text, validate=True))),
-    PosixPath: _Leaf(_text_of, PosixPath),
-    WindowsPath: _Leaf(_text_of, WindowsPath),
-    PurePosixPath: _Leaf(_text_of, PurePosixPath),
-    PureWindowsPath: _Leaf(_text_of, PureWindowsPath),
-}
-
 _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
-    **{kind.__name__: leaf.make for kind, leaf in _LEAVES.items()},
+    **{kind.__name__: leaf.make for kind, leaf in LEAVES.items()},
     "str": lambda text: b64decode(text, validate=True).decode("utf-8", "surrogatepass"),
     "int": lambda text: int(text, 16),
     "float": float,
@@ -303,7 +227,7 @@ def _name_and_parts(found: dict[str, Any]) -> tuple[str, list[Any]]:
     tag = found[TAG]
     if len(found) == 1 and type(tag) is list and tag and type(tag[0]) is str:
         return tag[0], tag[1:]
-    raise SerializationError(f"these bytes were damaged: they hold {_shown(found)}, which is no tag")
+    raise SerializationError(f"these bytes were damaged: they hold {shown(found)}, which is no tag")
 
 
 def _output_of(parts: list[Any], output: Callable[[Output], Any] | None) -> Any:

@@ -48,7 +48,7 @@ def badly_wrapped(order):
     return order
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def cached(order):
     return order
 
@@ -70,7 +70,7 @@ def original(order):
 given_before_replacing = original
 
 
-def original(order):  # noqa: F811
+def original(order):
     return order, "replaced"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rqdeps.dependency import Output
@@ -50,7 +51,7 @@ hashable_leaves = st.one_of(
     st.uuids(),
     texts.map(PosixPath),
     texts.map(PurePosixPath),
-    texts.map(PureWindowsPath),
+    texts.map(PureWindowsPath).filter(lambda path: str(PureWindowsPath(str(path))) == str(path)),
     st.builds(Output, st.text("abc", min_size=1)),
 )
 hashables = st.recursive(
@@ -94,21 +95,24 @@ def refusal(value, **where):
 
 
 class TestRoundTrip:
-    @settings(deadline=None, max_examples=300)
     @given(values)
     def test_any_value_comes_back_as_it_was_types_included(self, value):
         data = dumps(value)
         assert told(loads(data)) == told(value)
         json.loads(data[1:].decode(), parse_constant=pytest.fail)  # strict JSON in strict UTF-8
 
-    @settings(deadline=None, max_examples=150)
     @given(st.lists(values, max_size=3).map(tuple), st.dictionaries(texts, values, max_size=3))
     def test_any_call_comes_back_as_it_was(self, args, kwargs):
         payload, _ = encode_call(args, kwargs)
         assert told(decode_call(payload, lambda output: output)) == told((args, kwargs))
 
-    @settings(deadline=None)
-    @given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.just("$") | st.text("$a"), inner)))
+    @given(
+        st.recursive(
+            st.none() | st.text("$a"),
+            lambda inner: st.dictionaries(st.sampled_from(["$", "$$", "a"]), inner),
+            max_leaves=8,
+        )
+    )
     def test_dicts_that_look_like_tags_stay_dicts(self, value):
         assert loads(dumps(value)) == value
 
@@ -180,13 +184,17 @@ class TestFormat:
             (b"ab", b'j{"$":["bytes","YWI="]}'),
             (bytearray(b"ab"), b'j{"$":["bytearray","YWI="]}'),
             (float("-inf"), b'j{"$":["float","-inf"]}'),
-            (1 << 2_048, b'j{"$":["int","0x1' + b"0" * 512 + b'"]}'),
             ("\ud800", b'j{"$":["str","7aCA"]}'),
             (Decimal("1.50"), b'j{"$":["Decimal","1.50"]}'),
             (uuid.UUID(int=1), b'j{"$":["UUID","00000000-0000-0000-0000-000000000001"]}'),
             (date(2024, 5, 1), b'j{"$":["date","2024-05-01"]}'),
             (time(12, 30, fold=1), b'j{"$":["time","12:30:00",null,1]}'),
             (datetime(2024, 5, 1, tzinfo=timezone.utc), b'j{"$":["datetime","2024-05-01T00:00:00+00:00"]}'),
+            (
+                datetime(2024, 5, 1, tzinfo=timezone(timedelta(hours=1), "CET")),
+                b'j{"$":["datetime","2024-05-01T00:00:00",3600000000,0,"CET"]}',
+            ),
+            (time(1, tzinfo=timezone(timedelta(microseconds=-1))), b'j{"$":["time","01:00:00",-1]}'),
             (timedelta(-1, 2, 3), b'j{"$":["timedelta",-1,2,3]}'),
             (PosixPath("a/b"), b'j{"$":["PosixPath","a/b"]}'),
             (Output("abc"), b'j{"$":["output","abc"]}'),
@@ -194,8 +202,11 @@ class TestFormat:
         ],
     )
     def test_values_are_written_like_this(self, value, data):
-        assert dumps(value) in (data, data.replace(b"0x1", b"1")) if type(value) is int else dumps(value) == data
+        assert dumps(value) == data
         assert told(loads(data)) == told(value)
+
+    def test_integers_of_more_digits_than_python_reads_are_written_in_hexadecimal(self):
+        assert dumps(1 << 20_000) == b'j{"$":["int","0x1%s"]}' % (b"0" * 5_000)
 
     @pytest.mark.skipif(not ZONES, reason="this system has no time zones")
     def test_zones_are_written_by_their_key(self):
@@ -326,7 +337,7 @@ class Zone(tzinfo):
         return timedelta(0)
 
 
-Pair = namedtuple("Pair", "left right")  # noqa: PYI024
+Pair = namedtuple("Pair", "left right")
 
 
 async def coroutine():
@@ -433,6 +444,15 @@ class TestRefusals:
 
         assert "has a time zone" in refusal(datetime(2024, 1, 1, tzinfo=Keyless.no_cache("UTC")))
 
+    def test_a_broken_path_of_windows_comes_back_or_is_refused(self):
+        path = PureWindowsPath("//0//")  # which of the two depends on the version of Python
+        try:
+            data = dumps(path)
+        except SerializationError as error:
+            assert "which is no well-formed path: pass it as a str" in str(error)
+        else:
+            assert told(loads(data)) == told(path)
+
     def test_values_that_contain_themselves_are_refused(self):
         parent: dict[str, object] = {"children": []}
         parent["children"] = [{"parent": parent}]
@@ -526,20 +546,16 @@ class TestReading:
         with pytest.raises(SerializationError, match="that can't be made: "):
             loads(b'j{"$":%s}' % tag.encode())
 
-    @settings(deadline=None)
     @given(values, st.data())
     def test_cut_off_bytes_are_an_error(self, value, data):
         whole = dumps([value])
         with pytest.raises(SerializationError):
             loads(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
-    @settings(deadline=None)
     @given(st.binary() | st.text('[]{}"$:,0123 abceistu').map(str.encode))
     def test_garbage_is_read_or_refused_but_never_fails_otherwise(self, data):
-        try:
+        with contextlib.suppress(SerializationError):
             loads(b"j" + data)
-        except SerializationError:
-            pass
 
     @pytest.mark.parametrize("data", [b"j1", b"j{}", b"j[1]", b"j[[],1]", b'j[[],{"$":["dict",1,2]}]', b"j[[],{},1]"])
     def test_a_value_that_is_no_call_is_an_error(self, data):

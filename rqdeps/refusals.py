@@ -1,8 +1,8 @@
-"""Why a value can't be carried between processes, and what to pass instead: the words of the errors that refuse it."""
+"""Values that can't be carried between processes: where they stand, why not, and what to pass instead."""
 
 from __future__ import annotations
 
-from array import array
+import json
 from collections import deque
 from collections.abc import (
     AsyncIterable,
@@ -25,6 +25,9 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+#: How many characters of a dict's key an error shows.
+_LONGEST_SHOWN: Final = 60
+
 #: The types whose subclasses are refused, since they would come back as these.
 _CARRIED: Final = (
     *(str, int, float, dict, list, tuple, set, frozenset, bytes, bytearray),
@@ -35,11 +38,10 @@ _CARRIED: Final = (
 _BY_TYPE: Final[Sequence[tuple[tuple[Any, ...], str]]] = (
     ((BaseException,), "pass str(...) of it"),
     ((complex,), "pass its .real and .imag"),
-    ((memoryview,), "pass bytes(...) of it"),
     ((IOBase,), "pass the name of the file, or what it holds"),
     ((Awaitable,), "await it first, and pass what it gives"),
     ((AsyncIterable,), "gather what it gives in a list, and pass that"),
-    ((Iterator, KeysView, ValuesView, ItemsView, range, deque, array), "pass list(...) of it"),
+    ((Iterator, KeysView, ValuesView, ItemsView, range, deque), "pass list(...) of it"),
     ((Mapping,), "pass dict(...) of it"),
     ((Set,), "pass set(...) of it"),
     ((Callable,), "pass its dotted path as a str, and import it inside the job"),
@@ -47,6 +49,30 @@ _BY_TYPE: Final[Sequence[tuple[tuple[Any, ...], str]]] = (
 
 #: Methods by which objects of other libraries turn into plain values, such as numpy's, pandas' and pydantic's.
 _METHODS: Final = ("tolist", "item", "to_dict", "model_dump")
+
+
+class RefusedError(Exception):
+    """A value that can't be carried. Gathers the keys that lead to it, inmost first, while the writer unwinds."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.which = ""
+        self.keys: list[Any] = []
+
+    def place(self, where: str) -> str:
+        """Where the value stands, such as ``argument 2["rows"][0]``.
+
+        Args:
+            where: what holds it, such as ``"argument 2"``.
+        """
+        return self.which + where + "".join(f"[{shown(key)}]" for key in reversed(self.keys))
+
+
+def shown(key: Any) -> str:
+    """A dict's key, or a small value, as an error shows it."""
+    text = json.dumps(key, ensure_ascii=not key.isprintable()) if isinstance(key, str) else repr(key)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def why_not(value: Any) -> str:
