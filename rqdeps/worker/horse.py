@@ -55,6 +55,7 @@ def _set_up(pipe: Pipe, supervisor_pid: int) -> None:
     pipe.become_horse()
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
+    sys.stdin = os.fdopen(0, closefd=False)
 
 
 def _do_nothing(signum: int, stack: FrameType | None) -> None:

@@ -1,0 +1,127 @@
+"""Functions that the tests of workers enqueue."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from rqdeps import DoNotRetry, Job, Snooze, get_current_job
+
+
+def nothing():
+    return None
+
+
+def add(left, right):
+    return left + right
+
+
+def total(numbers):
+    return sum(numbers)
+
+
+def echo(value):
+    return value
+
+
+def note(path, name):
+    """Appends a line to a file, which is whole however many write at once."""
+    with Path(path).open("a") as file:
+        file.write(f"{name}\n")
+    return name
+
+
+def boom(message="boom"):
+    raise ValueError(message)
+
+
+def fail_before_attempt(attempt):
+    if get_current_job().get_status() and get_current_job().attempt < attempt:
+        raise ConnectionError(f"attempt {get_current_job().attempt} fails")
+    return get_current_job().attempt
+
+
+def give_up():
+    raise DoNotRetry("no use")
+
+
+def snooze_until(path):
+    if not Path(path).exists():
+        Path(path).touch()
+        raise Snooze(0.05)
+    return "awake"
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_unless(path):
+    if not Path(path).exists():
+        Path(path).touch()
+        die()
+    return "survived"
+
+
+def leave():
+    sys.exit(3)
+
+
+def hard_exit():
+    os._exit(7)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def ignore_time(path):
+    Path(path).touch()
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(60)
+
+
+def meet(fifo, release):
+    """Tells that it runs by opening one fifo, and goes on when the other is opened."""
+    with open(fifo, "w") as opened:
+        opened.write(str(os.getpid()))
+    with open(release) as opened:
+        return opened.read()
+
+
+def pid():
+    return os.getpid()
+
+
+def read_stdin():
+    return sys.stdin.read()
+
+
+def unserializable():
+    return object()
+
+
+def wait_for(job_id):
+    job = get_current_job()
+    return Job(job_id, job._store).wait(timeout=1)
+
+
+def save_meta(value):
+    job = get_current_job()
+    job.meta["value"] = value
+    job.save_meta()
+    return job.id
+
+
+def text_of(length):
+    return "x" * length
