@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from rqdeps.errors import EmbeddedServerError
 from rqdeps.store.calls.call import Call
 from rqdeps.store.store import LOST, Store, receive, send
 
@@ -34,7 +35,8 @@ class Wire:
         """
         try:
             self._connection.connect()
-        except LOST as error:
+        except (*LOST, OSError, EmbeddedServerError) as error:
+            self.close()
             raise WireLostError(str(error)) from error
 
     def fileno(self) -> int:

@@ -130,7 +130,7 @@ class Link:
         try:
             requests.connect()
             wakes.connect()
-        except (WireLostError, RedisError, OSError) as error:
+        except (WireLostError, RedisError) as error:
             requests.close()
             wakes.close()
             self._note_failure(error)

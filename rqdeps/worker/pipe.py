@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 _HEADER = struct.Struct(">II")  # number of the task, bytes that follow
 _LENGTH = struct.Struct(">I")
 _TURN = struct.Struct(">I")
-_BOARD = struct.Struct("=QQ")  # number of the task that runs, or 0; begun at, ns of the monotonic clock
 
 
 @dataclass(frozen=True)
@@ -150,26 +149,40 @@ def _fields(body: bytes) -> list[bytes]:
 
 
 class Board:
-    """Memory that the supervisor and a horse share: which task runs, and since when."""
+    """Memory that the supervisor and a horse share: which task runs, and since when.
+
+    It is three words: the task's number, the time, and both combined. A reader that finds them at odds came in the middle
+    of a change and looks again.
+    """
+
+    _LOOKS = 100
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _BOARD.size)
+        self._memory = mmap.mmap(-1, 24)
+        self._words = memoryview(self._memory).cast("Q")
 
     def begin(self, number: int) -> None:
         """The horse begins a task."""
-        _BOARD.pack_into(self._memory, 0, number, time.monotonic_ns())
+        now = time.monotonic_ns()
+        self._words[0] = number
+        self._words[1] = now
+        self._words[2] = number ^ now
 
     def end(self) -> None:
         """The horse has reported the task."""
-        _BOARD.pack_into(self._memory, 0, 0, 0)
+        self._words[0] = self._words[1] = self._words[2] = 0
 
     def read(self) -> tuple[int, int]:
         """The number of the task that runs, or 0, and when it began, by the monotonic clock, in nanoseconds."""
-        number, begun_at = _BOARD.unpack_from(self._memory, 0)
-        return number, begun_at
+        for _ in range(self._LOOKS):
+            number, begun_at, both = self._words
+            if number ^ begun_at == both:
+                return number, begun_at
+        return 0, 0  # the horse stopped in the middle of a change: it was between two tasks
 
     def close(self) -> None:
         """Gives the memory back."""
+        self._words.release()
         self._memory.close()
 
 
