@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -26,7 +28,7 @@ from redis.retry import Retry
 
 from rqdeps import embedded
 from rqdeps.cli.server import server as server_command
-from rqdeps.embedded import binary, keeper, launch, locks, paths, server, status
+from rqdeps.embedded import binary, keeper, launch, locks, paths, server, server_status
 from rqdeps.embedded.keeper import HIDDEN, KEEPER_LOCK, LOG, RECORD, SERVER_LOCK
 from rqdeps.embedded.locks import is_held
 from rqdeps.embedded.record import read_record
@@ -88,8 +90,8 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pids: list[int] = []
     detach = launch._detach
 
-    def detach_and_note(folder: Path, command: list[str], lock: int) -> int:
-        pids.append(detach(folder, command, lock))
+    def detach_and_note(folder: Path, command: list[str], *inherited: int) -> int:
+        pids.append(detach(folder, command, *inherited))
         return pids[-1]
 
     monkeypatch.setattr(launch, "_detach", detach_and_note)
@@ -454,10 +456,9 @@ def test_stop_waits_until_the_socket_and_the_process_are_gone(folder: Path) -> N
 
 def test_start_waits_until_the_data_is_loaded(folder: Path, client: Client) -> None:
     connection = client(folder)
-    connection.eval("for i = 1, 200000 do redis.call('set', 'job:' .. i, i) end", 0)
-    connection.config_set("key-load-delay", "0")
+    connection.eval("for i = 1, 100000 do redis.call('set', 'job:' .. i, i) end", 0)
     embedded.stop(folder)
-    assert client(folder, retry=Retry(NoBackoff(), 0), retry_on_error=[]).dbsize() == 200_000
+    assert client(folder, retry=Retry(NoBackoff(), 0), retry_on_error=[]).dbsize() == 100_000
 
 
 def test_long_log_is_put_aside_at_the_next_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -485,12 +486,17 @@ def test_server_stops_some_time_after_its_last_client_has_gone(
     assert connection.get("job") == b"1"
 
 
-def test_server_with_a_client_does_not_stop(folder: Path, client: Client) -> None:
+def test_server_with_a_client_does_not_stop(folder: Path, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RQDEPS_EMBEDDED_IDLE_SECONDS", "0")  # no keeper but this test
     connection = client(folder)
     connection.ping()
     socket_path = str(embedded.start(folder))
+    monkeypatch.chdir(folder)
     with keeper.connect(socket_path) as asking:
-        assert not keeper.stop_if_unused(asking, socket_path, keeper.look(asking)) or not connection.ping()
+        clients, connections = keeper.look(asking)
+        assert clients >= 1
+        assert not keeper.stop_if_unused(asking, socket_path, connections)
+    assert connection.ping()
 
 
 def test_client_that_comes_as_the_keeper_makes_up_its_mind_is_served(
@@ -508,7 +514,7 @@ def test_client_that_comes_as_the_keeper_makes_up_its_mind_is_served(
 
     with keeper.connect(socket_path) as asking:
         monkeypatch.setattr(os, "rename", rename_after_a_client_came)
-        assert not keeper.stop_if_unused(asking, socket_path, keeper.look(asking))
+        assert not keeper.stop_if_unused(asking, socket_path, keeper.look(asking)[1])
         with late[0] as client:
             assert keeper.ask(client, "PING") == "+PONG"
         assert os.path.exists(socket_path)
@@ -535,7 +541,7 @@ def test_client_that_finds_the_socket_hidden_gets_a_new_server(
         monkeypatch.setattr(os, "rename", rename_before_a_client_comes)
         with keeper.connect(socket_path) as asking:
             drop_other_clients(asking)
-            assert keeper.stop_if_unused(asking, socket_path, keeper.look(asking))
+            assert keeper.stop_if_unused(asking, socket_path, keeper.look(asking)[1])
         assert answers[0].result() == b"1"
     assert embedded.status(folder).pid != first
 
@@ -593,6 +599,77 @@ def test_keeper_holds_nothing_but_small_parts_of_the_standard_library() -> None:
     assert not {"rqdeps", "redis", "json", "subprocess", "asyncio"} & set(done.stdout.split())
 
 
+def test_keeper_tells_its_server_to_go_and_then_goes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RQDEPS_EMBEDDED_IDLE_SECONDS", "0")  # no keeper but this test
+    socket_path = str(embedded.start(folder))
+    monkeypatch.chdir(folder)
+    keeper.main(socket_path, keeper.connect(socket_path).detach(), 0.1)
+    wait_until_free(folder / SERVER_LOCK)
+    embedded.start(folder)
+    asking = keeper.connect(socket_path)
+    os.unlink(socket_path)
+    keeper.main(socket_path, asking.detach(), 3)
+    wait_until_free(folder / SERVER_LOCK)
+    embedded.start(folder)
+    asking = keeper.connect(socket_path)
+    kill_server(folder)
+    keeper.main(socket_path, asking.detach(), 60)
+
+
+def test_keeper_leaves_the_server_to_whoever_starts_or_stops_it(folder: Path) -> None:
+    socket_path = str(embedded.start(folder))
+    with keeper.connect(socket_path) as asking, locks.start_lock(folder, 0), pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        drop_other_clients(asking)
+        assert not keeper.stop_if_unused(asking, socket_path, keeper.look(asking)[1])
+        assert os.path.exists(socket_path)
+
+
+def test_server_that_refuses_to_stop_is_shown_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RQDEPS_EMBEDDED_IDLE_SECONDS", "0")
+    socket_path = str(embedded.start(folder))
+    monkeypatch.chdir(folder)
+    ask = keeper.ask
+
+    def refuse_shutdown(asked: socket.socket, command: str) -> str:
+        return "-ERR Errors trying to SHUTDOWN" if command == "SHUTDOWN" else ask(asked, command)
+
+    with keeper.connect(socket_path) as asking, monkeypatch.context() as patched:
+        patched.setattr(keeper, "ask", refuse_shutdown)
+        patched.setattr(server, "ask", refuse_shutdown)
+        assert not keeper.stop_if_unused(asking, socket_path, keeper.look(asking)[1])
+        with pytest.raises(EmbeddedServerError, match="it refuses to stop: -ERR Errors"):
+            embedded.stop(folder)
+    assert "does not shut down: -ERR Errors" in capsys.readouterr().err
+    assert os.path.exists(socket_path)
+
+
+def test_starter_with_very_many_open_files_gets_a_keeper_that_works(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RQDEPS_EMBEDDED_IDLE_SECONDS", "0.1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("this system lets no process open 2,000 files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    with contextlib.ExitStack() as files:
+        files.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1100):
+            files.enter_context(open(os.devnull))
+        embedded.start(folder)
+    wait_until_free(folder / SERVER_LOCK)
+    assert "no clients for a while" in (folder / LOG).read_text()
+
+
+def test_keeper_is_run_with_python_even_inside_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launch._python() == sys.executable
+    monkeypatch.setattr(sys, "executable", "/usr/sbin/uwsgi")
+    assert os.access(launch._python(), os.X_OK)
+    assert os.path.basename(launch._python()) == "python3"
+
+
 def test_keeper_leaves_a_server_in_peace_that_is_busy_with_a_script(folder: Path) -> None:
     with keeper.connect(str(embedded.start(folder))) as asking, pytest.MonkeyPatch.context() as patched:
         patched.setattr(keeper, "ask", lambda *_: "-BUSY Valkey is busy running a script.")
@@ -620,14 +697,14 @@ def test_idle_time_that_is_no_number_is_refused_before_anything_starts(
 
 
 def test_client_comes_back_after_a_stop(folder: Path, client: Client) -> None:
-    connection = client(folder, retry=Retry(NoBackoff(), 0), retry_on_error=[])
+    connection = client(folder)
     connection.set("job", "1")
     embedded.stop(folder)
     assert connection.get("job") == b"1"
 
 
 def test_client_comes_back_after_sigkill(folder: Path, client: Client) -> None:
-    connection = client(folder, retry=Retry(NoBackoff(), 0), retry_on_error=[])
+    connection = client(folder)
     connection.set("job", "1")
     kill_server(folder)
     assert connection.get("job") == b"1"
@@ -802,7 +879,7 @@ def test_other_refusals_of_the_system_name_the_folder(folder: Path, monkeypatch:
         raise OSError(37, "No locks available", str(path))
 
     monkeypatch.setattr(locks, "take_lock", refuse)
-    with pytest.raises(EmbeddedServerError, match="No locks available.*local disk") as raised:
+    with pytest.raises(EmbeddedServerError, match=r"No locks available.*local disk") as raised:
         embedded.start(folder)
     assert str(folder) in str(raised.value)
 
@@ -816,11 +893,29 @@ def test_server_that_can_not_start_shows_its_log(folder: Path, tmp_path: Path, m
         embedded.start(folder)
     assert str(raised.value).endswith("\n  line 7\n  line 8")
     assert "line 2" not in str(raised.value)
+    assert (folder / LOG).read_text().count("line 1\n") == server.LAUNCHES
     assert not is_held(folder / SERVER_LOCK)
 
 
+def test_server_that_was_killed_as_it_started_is_launched_again(
+    folder: Path, client: Client, monkeypatch: pytest.MonkeyPatch, launched: list[int]
+) -> None:
+    pause = server.pause
+
+    def kill_the_first_two(folder: Path, deadline: float) -> None:
+        if len(launched) < 3:
+            os.kill(launched[-1], signal.SIGKILL)
+            wait_until_free(folder / SERVER_LOCK)
+        pause(folder, deadline)
+
+    monkeypatch.setattr(server, "pause", kill_the_first_two)
+    client(folder).set("job", "1")
+    assert len(launched) == 4  # three servers and a keeper
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the advice needs bash")
-def test_damaged_data_is_named_and_the_advice_repairs_it(folder: Path, client: Client) -> None:
+def test_damaged_data_is_named_and_the_advice_repairs_it(new_folder: NewFolder, client: Client) -> None:
+    folder = new_folder("it's data")
     connection = client(folder)
     for number in range(50):
         connection.set(f"job:{number}", number)
@@ -830,7 +925,7 @@ def test_damaged_data_is_named_and_the_advice_repairs_it(folder: Path, client: C
     log.write_bytes(content[: len(content) // 2] + b"garbage\r\n" + content[len(content) // 2 :])
     with pytest.raises(EmbeddedServerError, match="is damaged") as raised:
         embedded.start(folder)
-    advised = re.search(r"with: (bash -c '.*')\.", str(raised.value))
+    advised = re.search(r"damage: (bash -c .*)\n", str(raised.value))
     assert advised is not None
     subprocess.run(advised[1], shell=True, input="y\n", text=True, check=True, stdout=subprocess.DEVNULL)
     assert 0 < client(folder).dbsize() < 50
@@ -846,12 +941,42 @@ def test_a_torn_last_write_is_no_damage(folder: Path, client: Client) -> None:
     assert client(folder).exists("job:1") == 1
 
 
+def test_client_waits_its_turn_when_the_server_is_swamped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = embedded.start(folder)
+    connect, refused = keeper.connect, []
+
+    def refuse_twice(path: str) -> socket.socket:
+        if len(refused) < 2:
+            refused.append(path)
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return connect(path)
+
+    monkeypatch.setattr(keeper, "connect", refuse_twice)
+    assert embedded.start(folder) == first
+    assert len(refused) == 2
+
+
+def test_server_that_answers_with_an_error_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded.start(folder)
+    monkeypatch.setattr(server, "ask", lambda *_: "-ERR max number of clients reached")
+    with pytest.raises(EmbeddedServerError, match="it answers '-ERR max number of clients reached'"):
+        embedded.start(folder)
+
+
+def test_server_that_loads_for_too_long_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded.start(folder)
+    monkeypatch.setattr(server, "ask", lambda *_: "-LOADING Valkey is loading the dataset in memory")
+    monkeypatch.setattr(server, "LOADING_SECONDS", 0.02)
+    with pytest.raises(EmbeddedServerError, match=r"still loading its data.*Try again later"):
+        embedded.start(folder)
+
+
 def test_server_that_hangs_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded.start(folder)
     pid = embedded.status(folder).pid
     assert pid is not None
     monkeypatch.setattr(keeper, "ANSWER_SECONDS", 0.05)
-    monkeypatch.setattr(status, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(server_status, "LOOK_SECONDS", 0.05)
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(EmbeddedServerError, match=f"does not answer .process {pid} on .*kill"):
@@ -968,7 +1093,7 @@ def test_status_command_tells_of_a_server_that_hangs(folder: Path, monkeypatch: 
     embedded.start(folder)
     pid = embedded.status(folder).pid
     assert pid is not None
-    monkeypatch.setattr(status, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(server_status, "LOOK_SECONDS", 0.05)
     os.kill(pid, signal.SIGSTOP)
     try:
         result = run("status", folder)

@@ -148,7 +148,9 @@ def look(server: socket.socket) -> tuple[int, int]:
 
 def has_gone(server: socket.socket, seconds: float) -> bool:
     """Wait so long; whether the server closed the connection meanwhile."""
-    return bool(select.select([server], [], [], seconds)[0])
+    events = select.poll()  # not select(), since an inherited descriptor may have a high number
+    events.register(server, select.POLLIN)
+    return bool(events.poll(seconds * 1000))
 
 
 def stop_if_unused(server: socket.socket, socket_path: str, connections: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -36,6 +37,10 @@ SHOWN_LOG_LINES = 6
 
 _no_fork = threading.Lock()
 os.register_at_fork(before=_no_fork.acquire, after_in_parent=_no_fork.release, after_in_child=_no_fork.release)
+
+
+class EndedAtStartError(EmbeddedServerError):
+    """A server ended before it had its data."""
 
 
 def launch_server(folder: Path) -> int | None:
@@ -80,6 +85,7 @@ def launch_keeper(folder: Path) -> None:
     """Launch a keeper if the folder has none, unless its server is to stay for ever.
 
     Raises:
+        ConnectionError: the server has just gone, or was hidden by a keeper that has been killed.
         EmbeddedServerError: the variable for the time that a server stays holds no number.
     """
     if is_held(folder / KEEPER_LOCK):
@@ -91,36 +97,54 @@ def launch_keeper(folder: Path) -> None:
     with _lock_to_hand_over(folder / KEEPER_LOCK) as lock:
         if lock is None:
             return
-        with keeper.connect(record.socket) as server:
+        try:
+            server = keeper.connect(record.socket)
+        except FileNotFoundError as error:
+            raise ConnectionResetError(f"{record.socket} has gone") from error
+        with server:
             keeper.ask(server, f"CLIENT SETNAME {keeper.CLIENT_NAME}")
             words = [keeper.__file__, str(folder), record.socket, str(server.fileno()), str(seconds)]
             _detach(folder, [_python(), "-I", "-S", *words], lock, server.fileno())
 
 
 def fail_to_start(folder: Path, logged: int) -> NoReturn:
-    """Say what the server wrote into its log since it was launched."""
+    """Say what the server wrote into its log since it was launched.
+
+    Args:
+        folder: the folder.
+        logged: how long the log was before, in bytes.
+
+    Raises:
+        EndedAtStartError: perhaps somebody stopped it; another launch may do.
+        EmbeddedServerError: its data is damaged.
+    """
     try:
         with open(folder / LOG, "rb") as log:
             log.seek(logged)
-            lines = log.read().decode("utf-8", "replace").splitlines()
+            text = log.read().decode("utf-8", "replace")
     except FileNotFoundError:
-        lines = []
-    shown = "".join(f"\n  {line}" for line in lines[-SHOWN_LOG_LINES:]) or " nothing"
-    advice = ""
-    if any(re.search("append.?only file", line) for line in lines):
-        manifest = folder / DATA / "appendonly.aof.manifest"
-        advice = (
-            f" Its data in {folder / DATA} is damaged: put back a copy; or copy the folder and then cut off what can't "
-            f"be read, with: bash -c 'exec -a valkey-check-aof {server_binary()} --fix {manifest}'."
-        )
-    fail(folder, f"it ended as it started.{advice} Last lines of {folder / LOG}:{shown}")
+        text = ""
+    shown = f"The end of {folder / LOG}:" + "".join(f"\n  {line}" for line in text.splitlines()[-SHOWN_LOG_LINES:])
+    damaged = re.search(r"reading the append only file (\S+\.aof)", text)
+    if not damaged:
+        raise EndedAtStartError(f"embedded server of {folder}: it ended as it started. {shown}")
+    # The program that serves is also the one that checks, by another name. It is given the damaged file, not the
+    # manifest, as Valkey's check takes its own base file for a damaged one.
+    file = folder / DATA / damaged[1]
+    repair = ["bash", "-c", 'exec -a valkey-check-aof "$0" --fix "$1"', str(server_binary()), str(file)]
+    fail(
+        folder,
+        f"its data in {file} is damaged. Put back a copy; or copy the folder, and then cut off all that follows the "
+        f"damage: {shlex.join(repair)}\n{shown}",
+    )
 
 
 @contextlib.contextmanager
 def _lock_to_hand_over(path: Path) -> Iterator[int | None]:
     """Take a lock for a process that is launched inside, and let go of it here; ``None`` if it is not free.
 
-    Meanwhile no other thread forks: its child would hold the lock too, even after the process it was meant for has gone.
+    Meanwhile no other thread forks: its child would hold the lock too, even after the process that it is meant for has
+    gone.
     """
     with _no_fork:
         lock = take_lock(path)

@@ -16,13 +16,15 @@ from rqdeps.embedded import keeper
 from rqdeps.embedded.binary import server_binary
 from rqdeps.embedded.explain import explained, fail, user_name
 from rqdeps.embedded.keeper import HIDDEN, KEEPER_LOCK, LOG, SERVER_LOCK, ask
-from rqdeps.embedded.launch import DATA, fail_to_start, idle_seconds, launch_keeper, launch_server
+from rqdeps.embedded.launch import DATA, EndedAtStartError, fail_to_start, idle_seconds, launch_keeper, launch_server
 from rqdeps.embedded.locks import PATIENCE_SECONDS, STEP_SECONDS, is_held, pause, start_lock
 from rqdeps.embedded.paths import absolute
 from rqdeps.embedded.record import read_record
 
 #: Seconds in which a server must have read its data.
 LOADING_SECONDS = 600.0
+#: How often a server is launched that ends at once; somebody may have stopped or killed it.
+LAUNCHES = 3
 #: Seconds that the keeper of a server that has ended is given to leave; it takes some milliseconds.
 LEAVING_SECONDS = 1.0
 
@@ -83,25 +85,37 @@ def open_socket(folder: Path, *, create: bool = True) -> socket.socket:
         EmbeddedServerError: there is no server and none can be started.
     """
     with explained(folder):
-        deadline = time.monotonic() + LOADING_SECONDS
-        while True:
-            logged_before = None
-            server = dial(folder)
-            if server is None:
-                _prepare(folder, create)
-                server, logged_before = _bring_up(folder)
-            try:
-                _wait_until_loaded(server, folder, deadline)
-                launch_keeper(folder)
-            except ConnectionError:
-                server.close()
-                if logged_before is not None:
-                    fail_to_start(folder, logged_before)
-                continue  # it shut down as we came
-            except BaseException:
-                server.close()
-                raise
-            return server
+        for _ in range(LAUNCHES - 1):
+            with contextlib.suppress(EndedAtStartError):
+                return _connect_or_launch(folder, create)
+        return _connect_or_launch(folder, create)
+
+
+def _connect_or_launch(folder: Path, create: bool) -> socket.socket:
+    """A connection to a server that has its data and a keeper.
+
+    Raises:
+        EndedAtStartError: we launched the server, and it ended before it had its data.
+    """
+    deadline = time.monotonic() + LOADING_SECONDS
+    while True:
+        logged_before = None
+        server = dial(folder)
+        if server is None:
+            _prepare(folder, create)
+            server, logged_before = _bring_up(folder)
+        try:
+            _wait_until_loaded(server, folder, deadline)
+            launch_keeper(folder)
+        except ConnectionError:
+            server.close()
+            if logged_before is not None:
+                fail_to_start(folder, logged_before)
+            continue  # it shut down as we came
+        except BaseException:
+            server.close()
+            raise
+        return server
 
 
 def dial(folder: Path) -> socket.socket | None:

@@ -57,10 +57,11 @@ for _, j in ipairs(jobs) do
     for m = 2, #group.members, 2 do
       local id = group.members[m]
       if not by_id[id] and not outside[id] then
-        outside[id] = job.read(id)
-        if not outside[id] then
+        local known = redis.call('HMGET', key('job', id), 'status', 'epoch', 'linked')
+        if not known[1] then
           return { 'unknown', id }
         end
+        outside[id] = { status = known[1], epoch = known[2], linked = tonumber(known[3] or 0) }
       end
     end
   end

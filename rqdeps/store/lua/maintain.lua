@@ -23,9 +23,9 @@ local function note_due(at)
   end
 end
 
--- Walks through the members of a registry that are due, within the budget; `more` names fields that `act` needs.
+-- Walks through the members of a registry that are due, within the budget.
 -- `act` returns what it cost. Returns when the first of the others is due.
-local function each_due(registry, act, more)
+local function each_due(registry, act)
   while budget > 0 do
     local head = redis.call('ZRANGE', registry, 0, 0, 'WITHSCORES')
     local due = tonumber(head[2])
@@ -35,7 +35,7 @@ local function each_due(registry, act, more)
       return due
     end
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', registry, '-inf', digits(now), 'LIMIT', 0, 50)) do
-      local j = job.read(id, more)
+      local j = job.read(id)
       if j then
         budget = budget - act(j)
       else
@@ -85,7 +85,7 @@ for _, queue in ipairs(queues) do
     each_due(key(status, queue), function(j)
       looked_at = looked_at + 1
       return forget(j)
-    end, { 'checked', 'ended_at' })
+    end)
   end
 end
 

@@ -3,13 +3,10 @@
 
 local claim = {}
 
--- What a worker is told of a job that it has claimed, beside its place in the data.
-local FOR_WORKER = { 'function', 'payload', 'timeout', 'retry', 'outputs' }
-
 -- One queue entry: claims the job if the entry still counts, and returns what the worker needs.
 local function take(entry, holder, lease_ms, begun)
   local id, epoch = string.match(entry, '^(.*):(%d+)$')
-  local j = job.read(id, FOR_WORKER)
+  local j = job.read(id)
   if not j or j.status ~= 'queued' or j.epoch ~= tonumber(epoch) then
     return nil
   end

@@ -3,30 +3,19 @@
 
 local job = {}
 
--- What deciding about a job and moving it takes. Every table called `j` holds these, and its `id`.
-local CORE = {
-  'status', 'queue', 'epoch', 'fence', 'holder', 'attempt', 'failures', 'deaths', 'begun', 'retries',
-  'linked', 'waited', 'ttl', 'result_ttl', 'failure_ttl', 'at_front', 'scheduled_for', 'started_at',
-}
-local CORE_NUMBERS = {
-  'epoch', 'fence', 'attempt', 'failures', 'deaths', 'retries', 'linked', 'scheduled_for',
-}
+local NUMBERS = { 'epoch', 'fence', 'attempt', 'failures', 'deaths', 'retries', 'linked', 'scheduled_for' }
 
--- The job with this id, or nil. `more` names further fields to read.
-function job.read(id, more)
-  local names = { unpack(CORE) }
-  for _, name in ipairs(more or {}) do
-    names[#names + 1] = name
-  end
-  local values = redis.call('HMGET', key('job', id), unpack(names))
-  if not values[1] then
+-- The job with this id, or nil: its fields by their names, numbers as numbers, and its `id`.
+function job.read(id)
+  local fields = redis.call('HGETALL', key('job', id))
+  if #fields == 0 then
     return nil
   end
   local j = { id = id }
-  for i, name in ipairs(names) do
-    j[name] = values[i] or nil
+  for f = 1, #fields, 2 do
+    j[fields[f]] = fields[f + 1]
   end
-  for _, name in ipairs(CORE_NUMBERS) do
+  for _, name in ipairs(NUMBERS) do
     j[name] = tonumber(j[name] or 0)
   end
   return j
