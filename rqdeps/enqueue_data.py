@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -28,6 +29,7 @@ class EnqueueData:
         payload: its arguments, serialized.
         groups: what it waits for.
         options: its options.
+        nonce: tells a second sending of this job from another job with its id; empty where nobody else can use the id.
         delay_ms: how long it waits from the moment it is enqueued, in milliseconds.
         scheduled_for_ms: the moment it waits for, in milliseconds since 1970.
     """
@@ -39,6 +41,7 @@ class EnqueueData:
     payload: bytes
     groups: tuple[NewGroup, ...]
     options: JobOptions
+    nonce: str = ""
     delay_ms: int | None = None
     scheduled_for_ms: int | None = None
 
@@ -73,7 +76,8 @@ class EnqueueData:
         elif not kwargs_are_meant:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = encode_call(tuple(args), dict(kwargs))
-        return cls(options.job_id or new_id(), function, payload, _groups(options, outputs), options)
+        nonce = secrets.token_hex(4) if options.job_id else ""
+        return cls(options.job_id or new_id(), function, payload, _groups(options, outputs), options, nonce)
 
     @property
     def output(self) -> Any:
@@ -90,7 +94,7 @@ class EnqueueData:
             id=self.id,
             queue=queue,
             fields=self._fields(),
-            id_is_chosen=self.options.job_id is not None,
+            nonce=self.nonce,
             delay_ms=self.delay_ms,
             groups=self.groups,
         )
@@ -160,6 +164,11 @@ def check_batch(jobs: Sequence[NewJob]) -> None:
             f"{len(jobs)} jobs with {cost - len(jobs)} dependencies exceed what one call takes: jobs and dependencies "
             f"together may be {BUDGET}. Enqueue them in several calls, dependencies first"
         )
+
+
+def reusable(data: EnqueueData) -> EnqueueData:
+    """The same job, safe in the hands of a program, which may enqueue it twice: that makes one job."""
+    return replace(data, nonce=data.nonce or secrets.token_hex(4))
 
 
 def delayed(data: EnqueueData, delay_ms: int) -> EnqueueData:

@@ -25,6 +25,8 @@ class JobFacts:
         self._store = store
         self._loaded = fields
         self._meta: dict[str, Any] | None = None
+        #: In the job itself: which attempt runs. The server may not know yet that it has begun.
+        self.running_attempt: int | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -176,8 +178,8 @@ class JobFacts:
 
     @property
     def attempt(self) -> int:
-        """How many attempts have begun."""
-        return self._number("attempt")
+        """How many attempts have begun; inside the job, which one this is."""
+        return self._number("attempt") if self.running_attempt is None else self.running_attempt
 
     @property
     def retries_left(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from redis import Redis
 
 from rqdeps.durations import to_ms
-from rqdeps.enqueue_data import EnqueueData, check_batch, delayed, scheduled
+from rqdeps.enqueue_data import EnqueueData, check_batch, delayed, reusable, scheduled
 from rqdeps.ids import check_queue_name
 from rqdeps.job import Job, fetch_jobs, store_of
 from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions, Options, at_ms
@@ -164,10 +163,14 @@ class Queue:
         if timeout is not None:
             named.setdefault("job_timeout", timeout)
         checked = JobOptions.read(named)
-        return EnqueueData.make(func, _sequence(args), _mapping(kwargs), checked, kwargs_are_meant=True)
+        data = EnqueueData.make(func, _sequence(args), _mapping(kwargs), checked, kwargs_are_meant=True)
+        return reusable(data)
 
     def enqueue_many(self, job_datas: Iterable[EnqueueData]) -> list[Job[Any]]:
         """Enqueues jobs in one call and one round trip: all of them or none.
+
+        A job that was enqueued by an earlier call with the same ``EnqueueData`` is left as it is, so that a call which
+        ended in an error of the connection can be made again.
 
         Args:
             job_datas: jobs made by ``prepare_data``, which may depend on each other in any order.
@@ -189,7 +192,7 @@ class Queue:
         if not jobs:
             return []
         queues = self._store.new_queues([self.name])
-        enqueued = self._store.run(enqueue(jobs, nonce=secrets.token_hex(8), new_queues=queues))
+        enqueued = self._store.run(enqueue(jobs, new_queues=queues))
         self._store.remember_queues(queues)
         left = enqueued.cascades_left
         while left:

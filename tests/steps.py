@@ -40,7 +40,7 @@ def boom(message="boom"):
 
 
 def fail_before_attempt(attempt):
-    if get_current_job().get_status() and get_current_job().attempt < attempt:
+    if get_current_job().attempt < attempt:
         raise ConnectionError(f"attempt {get_current_job().attempt} fails")
     return get_current_job().attempt
 

@@ -33,6 +33,7 @@ class _UnrunnableError(Exception):
 def execute(task: Task, store: Store) -> Report:
     """Runs a job in this process, and reports how that ended. Never raises."""
     job: Job[Any] = Job(task.job_id, store)
+    job.running_attempt = task.attempt
     token = current_job.set(job)
     begun_at = time.monotonic_ns()
     try:

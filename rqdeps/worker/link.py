@@ -49,7 +49,7 @@ class Link:
         self._wakes: Wire | None = None
         self._reply_to: Callable[[Any], None] | None = None
         self._asked_at = 0.0
-        self._listening = False
+        self._listening_since: float | None = None
         self._tries = 0
         self.retry_at: float | None = 0.0
 
@@ -94,19 +94,19 @@ class Link:
 
     def listen(self, on_wake: Callable[[bool], None]) -> None:
         """Waits to be woken, unless it does so already; ``on_wake`` is told whether a marker was taken."""
-        if self._wakes is None or self._listening:
+        if self._wakes is None or self._listening_since is not None:
             return
         self._on_wake = on_wake
         try:
             self._wakes.block_on_wake(self._queues, BLOCK_SECONDS)
-            self._listening = True
+            self._listening_since = time.monotonic()
         except WireLostError as error:
             self._lose(error)
 
     def _on_woken(self) -> None:
         if self._wakes is None:  # lost while the same events were handled
             return
-        if not self._listening:
+        if self._listening_since is None:
             self._lose(WireLostError("the server closed the connection"))
             return
         try:
@@ -114,7 +114,7 @@ class Link:
         except (WireLostError, RedisError) as error:
             self._lose(error)
             return
-        self._listening = False
+        self._listening_since = None
         self._on_wake(marked)
 
     # Connecting
@@ -145,7 +145,10 @@ class Link:
 
     def check(self) -> None:
         """Gives up on a reply that has not come for long."""
-        if self._reply_to is not None and time.monotonic() - self._asked_at > REPLY_SECONDS:
+        now = time.monotonic()
+        waits = self._reply_to is not None and now - self._asked_at > REPLY_SECONDS
+        listens = self._listening_since is not None and now - self._listening_since > BLOCK_SECONDS + REPLY_SECONDS
+        if waits or listens:
             self._lose(WireLostError(f"no reply for {REPLY_SECONDS:g} s"))
 
     def _lose(self, error: Exception) -> None:
@@ -169,7 +172,7 @@ class Link:
                 self._unregister(wire)
                 wire.close()
         self._requests = self._wakes = self._reply_to = None
-        self._listening = False
+        self._listening_since = None
 
     def _unregister(self, wire: Wire) -> None:
         for key in list(self._selector.get_map().values()):

@@ -217,6 +217,7 @@ class Supervisor:
         look = self._took_marker or (self._may_have_jobs and wanted > 0)
         if not look and not self._outcomes_are_due():
             return None
+        begin = min(wanted, max(0, self._stable.idle - len(self._ready)))
         self._settling, self._ended = self._ended, []
         self._took_marker = False
         call = claims.settle(
@@ -225,17 +226,17 @@ class Supervisor:
             lease_ms=self._options.lease_ms,
             queues=self._options.queues,
             want=wanted,
-            begin=max(0, self._stable.idle - len(self._ready)),
+            begin=begin,
             look=look,
         )
-        return call, lambda settled: self._on_settled(settled, looked=look)
+        return call, lambda settled: self._on_settled(settled, begin=begin, looked=look)
 
     def _outcomes_are_due(self) -> bool:
         if not self._ended:
             return False
         return self._stable.runs_dry or time.monotonic() - self._ended[0].at > _SETTLE_SECONDS
 
-    def _on_settled(self, settled: Settled, *, looked: bool) -> None:
+    def _on_settled(self, settled: Settled, *, begin: int, looked: bool) -> None:
         released: dict[str, list[str]] = {}
         for job_id, by in settled.released:
             released.setdefault(by, []).append(job_id)
@@ -245,10 +246,9 @@ class Supervisor:
             note_outcome(ended.outcome, status, ended.duration_ns, released.get(ended.outcome.claim.id, []))
             self._count(ended.outcome, status)
         self._settling = []
-        idle = self._stable.idle - len(self._ready)
         now = time.monotonic()
         for place, claim in enumerate(settled.claimed):
-            held = Held.of(claim, now=now, begins=place < idle)
+            held = Held.of(claim, now=now, begins=place < begin)
             (self._ready if held.cursor is None else self._fetching).append(held)
         self._claimed += len(settled.claimed)
         self._cascades_left = settled.cascades_left

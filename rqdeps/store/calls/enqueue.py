@@ -32,7 +32,7 @@ class NewJob:
 
     Attributes:
         id: its id.
-        id_is_chosen: whether the caller chose the id, so that another job may have it already.
+        nonce: tells a second sending of this job from another job with its id; empty where the id can't be another's.
         queue: the queue's name.
         delay_ms: how long to wait, from the moment the server gets the call, until the job may run.
         fields: further fields of its hash.
@@ -42,7 +42,7 @@ class NewJob:
     id: str
     queue: str
     fields: dict[str, Argument]
-    id_is_chosen: bool = False
+    nonce: str = ""
     delay_ms: int | None = None
     groups: Sequence[NewGroup] = field(default_factory=tuple)
 
@@ -65,21 +65,20 @@ class Enqueued:
     cascades_left: int
 
 
-def enqueue(jobs: Sequence[NewJob], *, nonce: str, new_queues: Sequence[str]) -> Call[Enqueued]:
-    """Enqueues jobs, all or none of them.
+def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[Enqueued]:
+    """Enqueues jobs, all or none of them. Those that an earlier sending has saved are left as they are.
 
     Args:
         jobs: the jobs, which may depend on each other.
-        nonce: tells this call from any other that uses the same ids.
         new_queues: names of queues that the server may not know yet.
 
     Raises:
-        DuplicateJobError: a job with one of the chosen ids exists already.
+        DuplicateJobError: another job with one of the ids exists.
         NoSuchJobError: one of the dependencies does not exist.
     """
-    args: list[Argument] = [nonce, *counted(new_queues), len(jobs)]
+    args: list[Argument] = [*counted(new_queues), len(jobs)]
     for job in jobs:
-        args += [job.id, int(job.id_is_chosen), job.queue, "" if job.delay_ms is None else job.delay_ms]
+        args += [job.id, job.nonce, job.queue, "" if job.delay_ms is None else job.delay_ms]
         args.append(2 * len(job.fields))
         for name, value in job.fields.items():
             args += [name, value]

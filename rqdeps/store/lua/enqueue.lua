@@ -1,15 +1,15 @@
 -- @include lib/resolve
 -- enqueue: saves jobs with all their dependencies, and puts those that may run where they can be claimed.
 --   KEYS   prefix
---   ARGV   again: 1 when a first sending may have arrived, else 0 · nonce, which marks the jobs with an id of the
---          caller's choice · list of queue names to register · number of jobs; for each:
---            id · 1 if the caller chose the id, else 0 · queue · delay in ms, or empty
+--   ARGV   again: 1 when a first sending may have arrived, else 0 · list of queue names to register
+--          number of jobs; for each:
+--            id · nonce, which tells a second sending from another job with this id; empty: the id can't be another's
+--            queue · delay in ms, or empty
 --            list of fields: name, value, name, value, …
 --            number of groups; for each: rule · list of kind, id, kind, id, …
 --   reply  {'ok', cascades left, {status of each job}} · {'duplicate', id} · {'unknown', id}
 
 local again = argument.text() == '1'
-local nonce = argument.text()
 local queues = argument.list()
 
 local function read_groups()
@@ -20,35 +20,31 @@ local function read_groups()
   return groups
 end
 
-local jobs, by_id = {}, {}
+local all = {}
 for i = 1, argument.number() do
-  local j = { id = argument.text(), chosen = argument.text() == '1', queue = argument.text(), delay = argument.text() }
+  local j = { id = argument.text(), nonce = argument.text(), queue = argument.text(), delay = argument.text() }
   j.given = argument.list()
   j.groups = read_groups()
   j.epoch, j.attempt, j.linked, j.scheduled_for = 1, 0, 0, 0
-  jobs[i], by_id[j.id] = j, j
+  all[i] = j
 end
 
--- Everything is checked before the first write.
+-- Everything is checked before the first write. A job that an earlier sending has saved is left as it is.
 
-local replayed = false
-for _, j in ipairs(jobs) do
-  if j.chosen or again then
-    local known = redis.call('HMGET', key('job', j.id), 'status', 'nonce')
-    if known[1] then
-      if j.chosen and known[2] ~= nonce then
-        return { 'duplicate', j.id }
-      end
-      replayed = true
+local jobs, by_id = {}, {}
+for _, j in ipairs(all) do
+  local known = {}
+  if again or j.nonce ~= '' then
+    known = redis.call('HMGET', key('job', j.id), 'status', 'nonce')
+    if known[1] and (known[2] or '') ~= j.nonce then
+      return { 'duplicate', j.id }
     end
   end
-end
-if replayed then
-  local statuses = {}
-  for i, j in ipairs(jobs) do
-    statuses[i] = redis.call('HGET', key('job', j.id), 'status') or ''
+  if known[1] then
+    j.status = known[1]
+  else
+    jobs[#jobs + 1], by_id[j.id] = j, j
   end
-  return { 'ok', 0, statuses }
 end
 
 local outside = {}
@@ -145,8 +141,8 @@ local function fields_of(j)
   if j.outputs > 0 then
     add('outputs', j.outputs)
   end
-  if j.chosen then
-    add('nonce', nonce)
+  if j.nonce ~= '' then
+    add('nonce', j.nonce)
   end
   return fields
 end
@@ -170,7 +166,7 @@ local left = resolve.deliver(BUDGET)
 wake.flush()
 
 local statuses = {}
-for i, j in ipairs(jobs) do
+for i, j in ipairs(all) do
   statuses[i] = j.status
 end
 return { 'ok', left, statuses }
