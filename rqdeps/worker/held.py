@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.retry import Retry
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
+from rqdeps.store.calls.reads import OutputRecord
 from rqdeps.worker.pipe import Report, Task
 
 
@@ -33,6 +35,11 @@ class Held:
     def of(cls, claim: Claimed, *, now: float, begins: bool) -> Held:
         """A job just claimed."""
         return cls(claim, now, begins, b"0" if claim.wants_outputs else None)
+
+    def add_outputs(self, cursor: bytes, records: Sequence[OutputRecord]) -> None:
+        """Takes a page of the outputs, and the cursor of the next."""
+        self.outputs.update({record.job_id: (record.status, record.value) for record in records})
+        self.cursor = None if cursor == b"0" else cursor
 
     @property
     def timeout_ms(self) -> int:

@@ -151,8 +151,8 @@ def _fields(body: bytes) -> list[bytes]:
 class Board:
     """Memory that the supervisor and a horse share: which task runs, and since when.
 
-    It is three words: the task's number, the time, and both combined. A reader that finds them at odds came in the middle
-    of a change and looks again.
+    It is three words: the task's number, the time, and both combined. A reader that finds them at odds came in the
+    middle of a change and looks again.
     """
 
     _LOOKS = 100

@@ -79,11 +79,8 @@ class Loop:
         return self._over.is_set() or (maximum is not None and self.jobs_done >= maximum)
 
     def _run(self, held: Held) -> tuple[Outcome, int]:
-        cursor = held.cursor
-        while cursor is not None:
-            cursor, records = self._store.run(reads.outputs(held.claim.id, cursor))
-            held.outputs.update({record.job_id: (record.status, record.value) for record in records})
-            cursor = None if cursor == b"0" else cursor
+        while held.cursor is not None:
+            held.add_outputs(*self._store.run(reads.outputs(held.claim.id, held.cursor)))
         report = execute(held.task(), self._store)
         return held.outcome(report), report.duration_ns
 

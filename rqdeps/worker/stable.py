@@ -191,6 +191,17 @@ class Stable:
         """Takes back every job that has not begun."""
         return [held for horse in self.horses for held in horse.take_back()]
 
+    def drop(self, job_id: str, reason: Exception) -> list[Held]:
+        """Sees to it that a job ends or never begins. Returns those that had to be taken back with it."""
+        taken: list[Held] = []
+        for horse in self.horses:
+            if any(held.claim.id == job_id for held in horse.tasks.values()):
+                taken += horse.take_back()
+                running, _ = horse.running()
+                if running is not None and running.claim.id == job_id:
+                    self.kill(horse, reason)
+        return [held for held in taken if held.claim.id != job_id]
+
     # Ends
 
     def kill(self, horse: Horse, reason: Exception) -> None:

@@ -7,7 +7,6 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from rqdeps.errors import ConnectionUnavailableError
@@ -16,12 +15,12 @@ from rqdeps.store.calls import claims, reads, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.store.scripts import BUDGET
 from rqdeps.worker.held import Held
+from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import Link
 from rqdeps.worker.options import WorkerOptions
-from rqdeps.worker.pipe import Report
 from rqdeps.worker.signals import Signals
-from rqdeps.worker.stable import Horse, HorseDiedError, Stable
+from rqdeps.worker.stable import Horse, Stable
 from rqdeps.worker.upkeep import Upkeep
 
 log = logging.getLogger("rqdeps.worker")
@@ -29,24 +28,10 @@ log = logging.getLogger("rqdeps.worker")
 #: How long an outcome waits at most to be reported together with others, in seconds.
 _SETTLE_SECONDS = 0.005
 
-#: A job that runs for longer than this is known on the server to have begun, in seconds.
-_BEGUN_SECONDS = 1.0
-
 #: How long a worker that is asked to end tries to report what it has, while the server does not answer, in seconds.
 _LAST_WORDS_SECONDS = 10.0
 
 Request = tuple[Call[Any], Callable[[Any], None]]
-
-
-@dataclass
-class Ended:
-    """An attempt that has ended, to be reported; ``is_resent`` if an earlier report was left without a reply."""
-
-    held: Held
-    outcome: Outcome
-    duration_ns: int
-    at: float = field(default_factory=time.monotonic)
-    is_resent: bool = False
 
 
 class Supervisor:
@@ -65,12 +50,8 @@ class Supervisor:
         self._stable = Stable(options.processes, store)
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms)
         self._signals = Signals(self._selector)
+        self._holdings = Holdings(self._stable, options.lease_ms)
         self._holders = 1
-        self._fetching: deque[Held] = deque()  # claimed; outputs of other jobs are still to be fetched
-        self._ready: deque[Held] = deque()  # claimed; waits for a horse
-        self._ended: list[Ended] = []  # ran; not yet reported
-        self._settling: list[Ended] = []  # reported; not yet acknowledged
-        self._giving_back: list[Held] = []
         self._reclaims: deque[tuple[str, str, int]] = deque()  # claims made in calls whose reply was lost
         self._cascades_left = 0
         self._may_have_jobs = True
@@ -78,7 +59,6 @@ class Supervisor:
         self._left_to_do = True
         self._asked_whether_to_end = False
         self._renewal_looked_at = 0.0
-        self._claimed = 0
         self.jobs_done = 0
 
     # The main path
@@ -90,7 +70,7 @@ class Supervisor:
             try:
                 while not self._is_over():
                     self._keep_horses()
-                    self._hand_out()
+                    self._holdings.hand_out()
                     self._talk()
                     self._wait()
                 self._say_goodbye()
@@ -103,8 +83,8 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._signals.is_forced:
             return True
-        if self._holds_anything():
-            return self._is_ending and self._nothing_runs() and self._server_is_gone()
+        if not self._holdings.is_empty or self._cascades_left:
+            return self._is_ending and self._holdings.runs_nothing and self._server_is_gone()
         if self._is_ending or self._has_reached_max_jobs():
             return True
         return self._options.burst and not self._left_to_do
@@ -113,26 +93,12 @@ class Supervisor:
     def _is_ending(self) -> bool:
         return self._signals.stop_asked_at is not None
 
-    def _holds_anything(self) -> bool:
-        return bool(
-            self._fetching
-            or self._ready
-            or self._ended
-            or self._settling
-            or self._giving_back
-            or self._cascades_left
-            or not self._nothing_runs()
-        )
-
-    def _nothing_runs(self) -> bool:
-        return next(self._stable.held, None) is None
-
     def _server_is_gone(self) -> bool:
         asked_at = self._signals.stop_asked_at
         return not self._link.is_up and asked_at is not None and time.monotonic() - asked_at > _LAST_WORDS_SECONDS
 
     def _has_reached_max_jobs(self) -> bool:
-        return self._options.max_jobs is not None and self._claimed >= self._options.max_jobs
+        return self._options.max_jobs is not None and self._holdings.claimed >= self._options.max_jobs
 
     # Horses
 
@@ -143,26 +109,13 @@ class Supervisor:
             horse.pipe.flush()
         self._stable.kill_overdue()
         if self._is_ending:
-            self._give_back([*self._stable.take_back_all(), *self._ready, *self._fetching])
-            self._ready.clear()
-            self._fetching.clear()
+            self._holdings.give_back_waiting()
         else:
-            stuck = self._stable.take_back_stuck()
-            if self._stable.idle:
-                self._ready.extendleft(reversed(stuck))
-            else:
-                self._give_back(stuck)
-
-    def _hand_out(self) -> None:
-        if self._ready:
-            self._ready = deque(self._stable.give(self._ready))
+            self._holdings.take_back_stuck()
 
     def _listen_to(self, horse: Horse) -> None:
         for held, report in self._stable.collect(horse):
-            self._note_end(held, report)
-
-    def _note_end(self, held: Held, report: Report) -> None:
-        self._ended.append(Ended(held, held.outcome(report), report.duration_ns))
+            self._holdings.note_end(held, report)
 
     def _bury_dead(self) -> None:
         for death, reported in self._stable.reap():
@@ -170,14 +123,10 @@ class Supervisor:
             self._selector.unregister(death.horse.pipe.frames)
             death.horse.pipe.close()
             for held, report in reported:
-                self._note_end(held, report)
+                self._holdings.note_end(held, report)
             if death.ran is not None:
-                self._note_end(*death.ran)
-            self._ready.extendleft(reversed(death.waiting))
-
-    def _give_back(self, jobs: list[Held]) -> None:
-        self._giving_back += jobs
-        self._claimed -= len(jobs)
+                self._holdings.note_end(*death.ran)
+            self._holdings.put_first(death.waiting)
 
     # Talking with the server: one request at a time, the most urgent first
 
@@ -207,9 +156,9 @@ class Supervisor:
     def _wants(self) -> int:
         if self._is_ending:
             return 0
-        wanted = self._stable.capacity() - len(self._ready) - len(self._fetching)
+        wanted = self._stable.capacity() - self._holdings.waiting
         if self._options.max_jobs is not None:
-            wanted = min(wanted, self._options.max_jobs - self._claimed)
+            wanted = min(wanted, self._options.max_jobs - self._holdings.claimed)
         return max(0, wanted)
 
     def _settle_and_claim(self) -> Request | None:
@@ -217,11 +166,10 @@ class Supervisor:
         look = self._took_marker or (self._may_have_jobs and wanted > 0)
         if not look and not self._outcomes_are_due():
             return None
-        begin = min(wanted, max(0, self._stable.idle - len(self._ready)))
-        self._settling, self._ended = self._ended, []
+        begin = min(wanted, max(0, self._stable.idle - len(self._holdings.ready)))
         self._took_marker = False
         call = claims.settle(
-            [ended.outcome for ended in self._settling],
+            self._holdings.report(),
             holder=self._holder,
             lease_ms=self._options.lease_ms,
             queues=self._options.queues,
@@ -232,25 +180,19 @@ class Supervisor:
         return call, lambda settled: self._on_settled(settled, begin=begin, looked=look)
 
     def _outcomes_are_due(self) -> bool:
-        if not self._ended:
-            return False
-        return self._stable.runs_dry or time.monotonic() - self._ended[0].at > _SETTLE_SECONDS
+        ended = self._holdings.ended
+        return bool(ended) and (self._stable.runs_dry or time.monotonic() - ended[0].at > _SETTLE_SECONDS)
 
     def _on_settled(self, settled: Settled, *, begin: int, looked: bool) -> None:
         released: dict[str, list[str]] = {}
         for job_id, by in settled.released:
             released.setdefault(by, []).append(job_id)
-        for ended, status in zip(self._settling, settled.statuses, strict=True):
+        for ended, status in zip(self._holdings.acknowledge(), settled.statuses, strict=True):
             if status == "stale" and ended.is_resent:
                 continue  # the report before it was accepted, and only the reply was lost
             note_outcome(ended.outcome, status, ended.duration_ns, released.get(ended.outcome.claim.id, []))
             self._count(ended.outcome, status)
-        self._settling = []
-        now = time.monotonic()
-        for place, claim in enumerate(settled.claimed):
-            held = Held.of(claim, now=now, begins=place < begin)
-            (self._ready if held.cursor is None else self._fetching).append(held)
-        self._claimed += len(settled.claimed)
+        self._holdings.add(settled.claimed, begin=begin)
         self._cascades_left = settled.cascades_left
         if looked or settled.claimed or settled.has_more:
             self._may_have_jobs = settled.has_more
@@ -266,39 +208,34 @@ class Supervisor:
             self._upkeep.due_in(outcome.delay_ms)
 
     def _fetch_outputs(self) -> Request | None:
-        if not self._fetching:
+        if not self._holdings.fetching:
             return None
-        held = self._fetching[0]
+        held = self._holdings.fetching[0]
         assert held.cursor is not None
-        return reads.outputs(held.claim.id, held.cursor), self._on_outputs
+        return reads.outputs(held.claim.id, held.cursor), lambda reply: self._on_outputs(held, *reply)
 
-    def _on_outputs(self, reply: tuple[bytes, list[reads.OutputRecord]]) -> None:
-        cursor, records = reply
-        if not self._fetching:  # given back meanwhile
-            return
-        held = self._fetching[0]
-        held.outputs.update({record.job_id: (record.status, record.value) for record in records})
-        held.cursor = cursor
-        if cursor == b"0":
-            self._ready.append(self._fetching.popleft())
+    def _on_outputs(self, held: Held, cursor: bytes, records: list[reads.OutputRecord]) -> None:
+        held.add_outputs(cursor, records)
+        if held.cursor is None and held in self._holdings.fetching:  # unless it was given back meanwhile
+            self._holdings.fetching.remove(held)
+            self._holdings.ready.append(held)
 
     def _return_jobs(self) -> Request | None:
-        if not self._giving_back:
+        returned = self._holdings.returning[:BUDGET]
+        if not returned:
             return None
-        returned = self._giving_back[:BUDGET]
-        call = claims.give_back([held.claim for held in returned])
-        return call, lambda count: self._on_returned(returned)
+        return claims.give_back([held.claim for held in returned]), lambda count: self._on_returned(len(returned))
 
-    def _on_returned(self, returned: list[Held]) -> None:
-        del self._giving_back[: len(returned)]
+    def _on_returned(self, count: int) -> None:
+        del self._holdings.returning[:count]
         self._may_have_jobs = True
 
     def _renew(self) -> Request | None:
         now = time.monotonic()
-        if now - self._renewal_looked_at < min(_BEGUN_SECONDS, self._options.lease_ms / 1000 / 12):
+        if now - self._renewal_looked_at < min(BEGUN_SECONDS, self._options.lease_ms / 12_000):
             return None
         self._renewal_looked_at = now
-        due = [(held, runs) for held, runs in self._all_held() if self._is_renewal_due(held, runs, now)][:BUDGET]
+        due = self._holdings.due_for_renewal()[:BUDGET]
         if not due:
             return None
         for held, runs in due:
@@ -307,26 +244,10 @@ class Supervisor:
         call = claims.renew([(held.claim, runs) for held, runs in due], lease_ms=self._options.lease_ms)
         return call, self._on_renewed
 
-    def _all_held(self) -> list[tuple[Held, bool]]:
-        running = {id(horse.running()[0]) for horse in self._stable.horses}
-        held = [(held, id(held) in running) for held in self._stable.held]
-        held += [(held, False) for held in (*self._fetching, *self._ready)]
-        return held + [(ended.held, True) for ended in (*self._ended, *self._settling)]
-
-    def _is_renewal_due(self, held: Held, runs: bool, now: float) -> bool:
-        if now - held.renewed_at > self._options.lease_ms / 1000 / 3:
-            return True
-        return runs and not held.begun_is_known and now - held.renewed_at > _BEGUN_SECONDS
-
     def _on_renewed(self, lost: list[str]) -> None:
         for job_id in lost:
             log.warning("the claim of job %s was lost: another worker may run it", job_id)
-            self._ready = deque(held for held in self._ready if held.claim.id != job_id)
-            self._fetching = deque(held for held in self._fetching if held.claim.id != job_id)
-            for horse in self._stable.horses:
-                held, _ = horse.running()
-                if held is not None and held.claim.id == job_id:
-                    self._stable.kill(horse, HorseDiedError("killed, because the claim of its job was lost"))
+            self._holdings.drop(job_id)
 
     def _carry_on_cascades(self) -> Request | None:
         return (upkeep.cascade(), self._on_cascaded) if self._cascades_left else None
@@ -336,9 +257,8 @@ class Supervisor:
         self._may_have_jobs = True
 
     def _ask_whether_to_end(self) -> Request | None:
-        if not self._options.burst or self._holds_anything() or self._may_have_jobs or not self._left_to_do:
-            return None
-        if self._asked_whether_to_end:
+        is_idle = self._holdings.is_empty and not self._may_have_jobs and self._left_to_do
+        if not self._options.burst or not is_idle or self._asked_whether_to_end:
             return None
         self._asked_whether_to_end = True
         return upkeep.pending(self._options.queues), self._on_pending
@@ -354,20 +274,17 @@ class Supervisor:
 
     def _on_lost(self) -> None:
         """A request was left without a reply: what it claimed is unknown, what it reported is reported again."""
-        for ended in self._settling:
-            ended.is_resent = True
-        self._ended = self._settling + self._ended
-        self._settling = []
+        self._holdings.report_again()
         self._reclaims.extend((queue, self._holder, 0) for queue in self._options.queues)
         self._holders += 1
-        self._may_have_jobs = True
+        self._may_have_jobs = self._took_marker = True
         self._asked_whether_to_end = False
 
     def _reclaim(self) -> Request | None:
         if not self._reclaims:
             return None
         queue, holder, offset = self._reclaims[0]
-        known = [held.claim.id for held, _ in self._all_held()]
+        known = [held.claim.id for held, _ in self._holdings.all()]
         return claims.reclaim(queue, holder=holder, offset=offset, known=known), self._on_reclaimed
 
     def _on_reclaimed(self, reply: tuple[int, int]) -> None:
@@ -396,27 +313,28 @@ class Supervisor:
         times = [now + 0.5, self._upkeep.next_at]
         if self._link.retry_at is not None:
             times = [now + 0.5, self._link.retry_at]
-        if self._ended:
-            times.append(self._ended[0].at + _SETTLE_SECONDS)
+        if self._holdings.ended:
+            times.append(self._holdings.ended[0].at + _SETTLE_SECONDS)
         if any(len(horse.tasks) > 1 or horse.pipe.has_more_to_send for horse in self._stable.horses):
             times.append(now + 0.01)
         return max(0.0, min(times) - now)
 
     def _say_goodbye(self) -> None:
         """Ends the horses, gives back what they ran if the end was forced, and departs."""
+        holdings = self._holdings
         running = list(self._stable.held)
         self._stable.close()
         self._link.close()
         # A last look puts back the marker that this worker may have taken, so that others look for jobs.
         last = claims.settle(
-            [ended.outcome for ended in (*self._settling, *self._ended)],
+            [ended.outcome for ended in (*holdings.reported, *holdings.ended)],
             holder=self._holder,
             lease_ms=self._options.lease_ms,
             queues=self._options.queues,
             want=0,
             begin=0,
         )
-        left = [held.claim for held in (*running, *self._ready, *self._fetching, *self._giving_back)]
+        left = [held.claim for held in (*running, *holdings.ready, *holdings.fetching, *holdings.returning)]
         try:
             if left:
                 self._store.run(claims.give_back(left))
