@@ -56,9 +56,12 @@ def check_id(job_id: object) -> str:
     """The id, if it can be one.
 
     Raises:
+        TypeError: for something that is no text.
         ValueError: for anything but 1 to 64 letters, digits, underscores, dots and hyphens.
     """
-    if not isinstance(job_id, str) or not _VALID.fullmatch(job_id):
+    if not isinstance(job_id, str):
+        raise TypeError(f"a job's id is a str, not {type(job_id).__name__}")
+    if not _VALID.fullmatch(job_id):
         raise ValueError(
             f"{job_id!r} can't be a job's id: ids are 1 to 64 letters, digits, underscores, dots and hyphens"
         )
@@ -69,8 +72,11 @@ def check_queue_name(name: object) -> str:
     """The name, if a queue can have it.
 
     Raises:
-        ValueError: for anything but 1 to 64 printable characters without white space.
+        TypeError: for something that is no text.
+        ValueError: for anything but 1 to 64 bytes of printable characters without white space.
     """
-    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name.encode()) <= 64 or " " in name:  # noqa: PLR2004
+    if not isinstance(name, str):
+        raise TypeError(f"a queue's name is a str, not {type(name).__name__}")
+    if not name.isprintable() or not 1 <= len(name.encode()) <= 64 or " " in name:  # noqa: PLR2004
         raise ValueError(f"{name!r} can't be a queue's name: names are 1 to 64 bytes of text without white space")
     return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rqdeps.cli.demo import demo
 from rqdeps.cli.errors import FriendlyGroup
 from rqdeps.cli.info import info
 from rqdeps.cli.job import job
@@ -18,5 +19,5 @@ def main() -> None:
     """A job queue on Redis or Valkey for jobs that wait for other jobs."""
 
 
-for command in (worker, info, job, server):
+for command in (worker, info, job, server, demo):
     main.add_command(command)

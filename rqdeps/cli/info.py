@@ -42,7 +42,7 @@ def info(url: str | None) -> None:
 def _row(worker: WorkerInfo) -> list[str]:
     return [
         worker.name,
-        ",".join(worker.queues),
+        ", ".join(worker.queues),
         str(worker.processes),
         str(worker.finished),
         str(worker.failed),

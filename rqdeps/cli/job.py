@@ -14,6 +14,9 @@ from rqdeps.errors import RqdepsError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
 
+#: How wide the column of names is.
+_NAMES = 16
+
 _SHOWN = 10
 _WIDTH = 300
 
@@ -26,9 +29,9 @@ def job(job_id: str, url: str | None) -> None:
     found = Job.fetch(job_id, url=url)
     for name, value in _facts(found):
         head, *rest = value.splitlines() or [""]
-        click.echo(f"{name:<13}{head}")
+        click.echo(f"{name:<{_NAMES}}{head}")
         for line in rest:
-            click.echo(f"{'':<13}{line}")
+            click.echo(f"{'':<{_NAMES}}{line}")
 
 
 def _facts(found: Job[Any]) -> Iterator[tuple[str, str]]:

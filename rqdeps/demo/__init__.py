@@ -1,0 +1,1 @@
+"""What ``rqdeps demo`` runs: a pipeline that summarises text, section by section."""

