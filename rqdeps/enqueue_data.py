@@ -16,7 +16,7 @@ from rqdeps.options import OPTION_NAMES, JobOptions
 from rqdeps.serializers import dumps, encode_call
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
-from rqdeps.store.scripts import BUDGET
+from rqdeps.store.scripts import BUDGET, JOB_COST
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,10 @@ def check_batch(jobs: Sequence[NewJob]) -> None:
         raise DependencyCycleError(f"these jobs would wait for each other for ever: {circle}") from None
     cost = sum(job.cost for job in jobs)
     if cost > BUDGET:
+        edges = cost - JOB_COST * len(jobs)
         raise GraphTooLargeError(
-            f"{len(jobs)} jobs with {cost - len(jobs)} dependencies exceed what one call takes: jobs and dependencies "
-            f"together may be {BUDGET}. Enqueue them in several calls, dependencies first"
+            f"{len(jobs)} jobs with {edges} dependencies are more than one call takes: {JOB_COST} for each job and 1 "
+            f"for each dependency may make {BUDGET}. Enqueue them in several calls, dependencies first"
         )
 
 

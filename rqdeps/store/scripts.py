@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-#: How many jobs and edges one call may touch. An edge costs the server 10 to 25 µs, so that no call holds it for much
-#: longer than 5 ms. Every script knows this number under the same name.
+#: What one call may cost, so that none holds the server for much longer than 5 ms: an edge costs 1, a job that is
+#: saved, moved or claimed ``JOB_COST``. Every script knows both numbers under the same names.
 BUDGET = 500
+JOB_COST = 2
+
+#: How many jobs one call claims, or reports, at most.
+JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 
 _INCLUDE = re.compile(r"^-- @include (\S+)$")
 _FOLDER = resources.files("rqdeps.store") / "lua"
@@ -40,13 +44,17 @@ class Script:
 
 
 @cache
-def script(name: str) -> Script:
+def script(name: str, *, budget: int = BUDGET) -> Script:
     """The script of this name.
+
+    Args:
+        name: its file's name without the ending.
+        budget: what one call may cost; tests of what exceeds it take a small one.
 
     Raises:
         ScriptError: if it can't be put together.
     """
-    body = f"local BUDGET = {BUDGET}\n" + _compose(name, [], set())
+    body = f"local BUDGET, JOB_COST = {budget}, {JOB_COST}\n" + _compose(name, [], set())
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rqdeps.store.calls.claims import Claimed, Outcome
+from rqdeps.store.scripts import JOBS_PER_CALL
 from rqdeps.worker.held import Held
 from rqdeps.worker.pipe import Report
 from rqdeps.worker.stable import HorseDiedError, Stable
@@ -97,7 +98,7 @@ class Holdings:
 
     def report(self) -> list[Outcome]:
         """The outcomes to report now. They count as reported until they are acknowledged or the reply is lost."""
-        self.reported, self.ended = self.ended, []
+        self.reported, self.ended = self.ended[:JOBS_PER_CALL], self.ended[JOBS_PER_CALL:]
         return [ended.outcome for ended in self.reported]
 
     def acknowledge(self) -> list[Ended]:

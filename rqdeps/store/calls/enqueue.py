@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
+from rqdeps.store.scripts import JOB_COST
 
 #: A ``dependency`` is waited for; of an ``output`` the value is wanted too.
 EdgeKind = Literal["dependency", "output"]
@@ -48,8 +49,8 @@ class NewJob:
 
     @property
     def cost(self) -> int:
-        """What it takes of the budget of one call: one for itself, and one for each dependency."""
-        return 1 + sum(len(group.members) for group in self.groups)
+        """What it takes of the budget of one call."""
+        return JOB_COST + sum(len(group.members) for group in self.groups)
 
 
 @dataclass(frozen=True)

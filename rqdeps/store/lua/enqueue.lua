@@ -166,7 +166,8 @@ local left = resolve.deliver(BUDGET)
 wake.flush()
 
 local statuses = {}
+local told = #resolve.work > 0 -- then some of these jobs may have moved on
 for i, j in ipairs(all) do
-  statuses[i] = j.status
+  statuses[i] = told and redis.call('HGET', key('job', j.id), 'status') or j.status
 end
 return { 'ok', left, statuses }

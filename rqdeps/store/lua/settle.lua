@@ -64,7 +64,7 @@ for i = 1, outcomes do
   end
 end
 
-local left = resolve.deliver(BUDGET - outcomes)
+local left = resolve.deliver(BUDGET - JOB_COST * outcomes)
 local claimed, more = {}, false
 if look or #resolve.released > 0 then
   claimed, more = claim.take(queues, holder, lease_ms, want, begin)

@@ -25,11 +25,12 @@ local function take(entry, holder, lease_ms, begun)
   }
 end
 
--- Claims up to `want` jobs, from the first queue first. The first `begin` of them begin at once; the others wait in the
+-- Claims up to `want` jobs, within the budget, from the first queue first. The first `begin` of them begin at once; the others wait in the
 -- worker, and have not begun until it says so. Also returns whether the queues may hold more.
 function claim.take(queues, holder, lease_ms, want, begin)
   local jobs, more = {}, false
-  local looks = want + BUDGET -- entries that no longer count cost time too
+  want = math.min(want, math.max(1, math.floor(BUDGET / (2 * JOB_COST))))
+  local looks = BUDGET -- entries that no longer count cost time too
   for _, queue in ipairs(queues) do
     local list = key('queue', queue)
     local seen_empty = false

@@ -60,16 +60,16 @@ local function accept(id, cascade)
   return groups
 end
 
--- Tells one dependent, and acts on what its groups mean for it now.
+-- Tells one dependent, and acts on what its groups mean for it now. Returns what that cost of the budget.
 local function tell(id, cascade)
   local groups = accept(id, cascade)
   local decision = groups and verdict(groups) or 'deferred'
   if decision == 'deferred' then
-    return
+    return 1
   end
   local j = job.read(id)
   if not j or j.status ~= 'deferred' then -- released is released
-    return
+    return 1
   end
   if decision == 'queued' then
     release(j)
@@ -78,27 +78,28 @@ local function tell(id, cascade)
   else
     resolve.finish(j, decision)
   end
+  return 1 + JOB_COST
 end
 
--- Delivers up to `budget` edges of the cascades begun. Returns how many cascades had to be left.
+-- Delivers cascades within a budget. Returns how many had to be left.
 function resolve.deliver(budget)
   local work, first = resolve.work, 1
   while first <= #work and budget > 0 do
-    local cascade = work[first]
+    local cascade, asked = work[first], budget
     local page = redis.call('ZRANGEBYSCORE', key('dependents', cascade.id), '(' .. digits(cascade.after), '+inf',
-      'WITHSCORES', 'LIMIT', 0, budget)
-    for i = 1, #page, 2 do
-      tell(page[i], cascade)
+      'WITHSCORES', 'LIMIT', 0, asked)
+    local i = 1
+    while i < #page and budget > 0 do
+      budget = budget - tell(page[i], cascade)
       cascade.after = tonumber(page[i + 1])
+      i = i + 2
     end
-    local told = #page / 2
-    if told < budget then -- that was all of them
+    if i > #page and #page < 2 * asked then -- that was all of them
       if cascade.stored then
         redis.call('ZREM', PREFIX .. 'cascades', cascade.id)
       end
       first = first + 1
     end
-    budget = budget - told
   end
   for i = first, #work do
     redis.call('ZADD', PREFIX .. 'cascades', digits(work[i].after), work[i].id)
