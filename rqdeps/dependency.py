@@ -64,10 +64,19 @@ class Output:
     job_id: str
     default: Any = field(default=REQUIRED)
 
+    def __repr__(self) -> str:
+        return f"<output of {self.job_id}{'' if self.is_required else f', or {self.default!r}'}>"
+
     @property
     def is_required(self) -> bool:
         """Whether there is no default to fall back on."""
         return self.default is REQUIRED
+
+    def __format__(self, spec: str) -> str:
+        raise TypeError(
+            f"the output of job {self.job_id!r} is known only once it has run, and can't be part of a text yet: "
+            f"pass it as an argument of its own, and make the text inside the job"
+        )
 
 
 class Dependency:
@@ -159,9 +168,7 @@ def _rule_of_shorthand(
 def _items_of(depends_on: DependsOn) -> list[JobRef | Dependency]:
     if depends_on is None:
         return []
-    if isinstance(depends_on, (str, Dependency)) or not isinstance(depends_on, Iterable):
-        return [depends_on]
-    return list(depends_on)
+    return [depends_on] if isinstance(depends_on, Dependency) else _several(depends_on)
 
 
 def job_ids_of(jobs: JobRef | Iterable[JobRef]) -> tuple[str, ...]:
@@ -170,8 +177,12 @@ def job_ids_of(jobs: JobRef | Iterable[JobRef]) -> tuple[str, ...]:
     Raises:
         TypeError: for something that is neither a job nor an id.
     """
-    several = [jobs] if isinstance(jobs, str) or not isinstance(jobs, Iterable) else list(jobs)
-    return tuple(_id_of(job) for job in several)
+    return tuple(_id_of(job) for job in _several(jobs))
+
+
+def _several(jobs: Any) -> list[Any]:
+    """The items of what holds several jobs; anything else is one."""
+    return [jobs] if isinstance(jobs, (str, bytes)) or not isinstance(jobs, Iterable) else list(jobs)
 
 
 def _id_of(job: object) -> str:

@@ -19,7 +19,7 @@ from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
 from rqdeps.store.scripts import BUDGET, JOB_COST
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EnqueueData:
     """A job to be, made by ``Queue.prepare_data`` for ``Queue.enqueue_many``. Others may already depend on it.
 

@@ -126,7 +126,8 @@ def _refuse_unreachable(module_name: str, name: str) -> None:
     if "<locals>" in name:
         raise UnsupportedFunctionError(
             f"{name} is defined inside a function, where no worker can find it: move it to the top level of its "
-            "module, and pass what it takes from around it as arguments"
+            "module, and pass what it takes from around it as arguments; if a decorator made it, use functools.wraps "
+            "there"
         )
     if module_name == "__main__":
         _refuse_main(f"{module_name}.{name}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +22,16 @@ from rqdeps.errors import (
     ResultExpiredError,
     WaitTimeoutError,
 )
-from rqdeps.job_facts import JobFacts, moment
+from rqdeps.job_facts import JobFacts, moment, worker_of
 from rqdeps.serializers import loads
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import reads
+from rqdeps.store.scripts import BUDGET
+from rqdeps.store.store import LOST
 
 R = TypeVar("R")
+D = TypeVar("D")
 
 #: How long to wait for word of a job's end before looking again, in seconds: a published message can be lost.
 _LOOK_AGAIN = 15.0
@@ -105,7 +109,7 @@ class Job(JobFacts, Generic[R]):
 
     @classmethod
     def fetch_many(
-        cls, job_ids: Sequence[str], connection: Redis | None = None, *, url: str | None = None
+        cls, job_ids: Iterable[str], connection: Redis | None = None, *, url: str | None = None
     ) -> list[Job[Any] | None]:
         """The jobs with these ids, in their order; ``None`` for each that does not exist."""
         return fetch_jobs(job_ids, store_of(connection, url, create=False))
@@ -122,9 +126,9 @@ class Job(JobFacts, Generic[R]):
         """Stands for the job's return value in the arguments of another job, which then waits for this one."""
         return cast(R, Output(self.id))
 
-    def output_or(self, default: R) -> R:
+    def output_or(self, default: D) -> R | D:
         """Like ``output``, with a value to pass where this job has not finished."""
-        return cast(R, Output(self.id, default))
+        return cast("R | D", Output(self.id, default))
 
     # What happened to it
 
@@ -181,13 +185,24 @@ class Job(JobFacts, Generic[R]):
             JobFailedError: it ended, but did not finish; with the traceback from the worker.
             WaitTimeoutError: it has not ended in time.
             DeadlockError: called inside a job, where it could wait for itself. Use ``depends_on``.
+            ConnectionUnavailableError: the server did not answer.
         """
         if get_current_job() is not None:
             raise DeadlockError(
                 f"a job can't wait for job {self.id!r}: it would keep a worker that the other may need. "
                 f"Enqueue what comes after it with depends_on, or pass its output on"
             )
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + _seconds(timeout)
+        while True:
+            try:
+                if not self._has_ended_by(deadline):
+                    raise WaitTimeoutError(f"job {self.id!r} has not ended after {timeout:g} s")
+                return self.result
+            except LOST:  # the next call says so if the server is away; else we listen anew
+                self._store.run(reads.watch(self.id))
+
+    def _has_ended_by(self, deadline: float | None) -> bool:
+        """Listens for word of the job's end until then, and says whether it has ended."""
         client: Any = self._store.client
         with client.pubsub() as channel:
             channel.subscribe(self._store.keys.ended(self.id))
@@ -195,9 +210,9 @@ class Job(JobFacts, Generic[R]):
             while not JobStatus(self._store.run(reads.watch(self.id))).is_terminal:
                 left = _LOOK_AGAIN if deadline is None else min(_LOOK_AGAIN, deadline - time.monotonic())
                 if left <= 0:
-                    raise WaitTimeoutError(f"job {self.id!r} has not ended after {timeout} s")
+                    return False
                 channel.get_message(timeout=left)
-        return self.result
+        return True
 
     # Its neighbours
 
@@ -226,6 +241,14 @@ class Job(JobFacts, Generic[R]):
         return self._store.run(reads.dependents(self.id))
 
 
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout is a number of seconds, not {type(timeout).__name__}")
+    if math.isnan(timeout):
+        raise ValueError("timeout is a number of seconds, not nan; leave it out to wait for ever")
+    return timeout
+
+
 def _read_attempt(record: reads.AttemptRecord) -> Attempt:
     details = json.loads(record.details) if record.details else {}
     return Attempt(
@@ -233,7 +256,7 @@ def _read_attempt(record: reads.AttemptRecord) -> Attempt:
         outcome=record.outcome,
         started_at=moment(record.started_at_ms),
         ended_at=moment(record.ended_at_ms),
-        worker=record.holder,
+        worker=worker_of(record.holder),
         error_type=details.get("type", ""),
         message=details.get("message", ""),
         traceback=details.get("traceback", ""),
@@ -251,12 +274,26 @@ def store_of(connection: Redis | None, url: str | None, *, create: bool = True) 
     return Store(connection) if connection is not None else connect(url, create=create)
 
 
-def fetch_jobs(job_ids: Sequence[str], store: Store) -> list[Job[Any] | None]:
-    """The jobs with these ids, in their order; ``None`` for each that does not exist."""
-    found = store.run(reads.fetch(job_ids))
-    return [
-        None if fields is None else Job(job_id, store, fields) for job_id, fields in zip(job_ids, found, strict=True)
-    ]
+def fetch_jobs(job_ids: Iterable[str], store: Store) -> list[Job[Any] | None]:
+    """The jobs with these ids, in their order; ``None`` for each that does not exist.
+
+    Raises:
+        TypeError: one of them is no text, or text was given in place of a list.
+    """
+    if isinstance(job_ids, (str, bytes)) or not isinstance(job_ids, Iterable):
+        raise TypeError(f"a list of ids is wanted here, not {type(job_ids).__name__}")
+    ids = list(job_ids)
+    for job_id in ids:
+        if not isinstance(job_id, str):
+            raise TypeError(f"a job's id is a str, not {type(job_id).__name__}")
+    jobs: list[Job[Any] | None] = []
+    for i in range(0, len(ids), BUDGET):
+        page = ids[i : i + BUDGET]
+        found = store.run(reads.fetch(page))
+        jobs += [
+            None if fields is None else Job(job_id, store, fields) for job_id, fields in zip(page, found, strict=True)
+        ]
+    return jobs
 
 
 current_job: ContextVar[Job[Any] | None] = ContextVar("current_job", default=None)

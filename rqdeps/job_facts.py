@@ -189,7 +189,7 @@ class JobFacts:
     @property
     def worker_name(self) -> str | None:
         """The name of the worker that took the job last."""
-        return self._text("holder") or None
+        return worker_of(self._text("holder")) or None
 
     @property
     def created_at(self) -> datetime | None:
@@ -239,6 +239,11 @@ class JobFacts:
         if payload is None:
             raise NoSuchJobError(self.id)
         return decode_call(payload, lambda output: output)
+
+
+def worker_of(holder: str) -> str:
+    """The worker behind a holder of claims, whose name it is with a number."""
+    return holder.rpartition(".")[0] or holder
 
 
 def moment(at_ms: int) -> datetime:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from rqdeps.dependency import Dependency, DependsOn, groups_of
-from rqdeps.durations import to_ms
+from rqdeps.durations import LONGEST_MS, to_ms
 from rqdeps.ids import check_id
 from rqdeps.retry import Retry
 
@@ -105,10 +106,10 @@ class JobOptions:
         job_id = options.get("job_id")
         groups = groups_of(
             options.get("depends_on"),
-            run_after_failure=bool(options.get("run_after_failure")),
-            allow_partial_dependencies=bool(options.get("allow_partial_dependencies")),
+            run_after_failure=_flag(options, "run_after_failure"),
+            allow_partial_dependencies=_flag(options, "allow_partial_dependencies"),
         )
-        at_front = bool(options.get("at_front") or options.get("enqueue_at_front"))
+        at_front = _flag(options, "at_front") or _flag(options, "enqueue_at_front")
         return cls(
             job_id=None if job_id is None else check_id(job_id),
             timeout_ms=_timeout_ms(options.get("job_timeout")),
@@ -126,12 +127,20 @@ class JobOptions:
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if name in RESERVED_NAMES:
-            if value:
+            if value is not None:
                 raise ValueError(
-                    f"this release of rqdeps has no option {name!r}; to pass it to the function, use kwargs="
+                    f"this release of rqdeps has no option {name!r}; to pass it to the function, "
+                    f"use kwargs={{{name!r}: ...}}"
                 )
         elif name not in OPTION_NAMES:
             raise TypeError(f"there is no option {name!r}; the options are: {', '.join(sorted(OPTION_NAMES))}")
+
+
+def _flag(options: Mapping[str, Any], name: str) -> bool:
+    value = options.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"{name} is True or False, not {value!r}")
+    return bool(value)
 
 
 def _timeout_ms(value: Duration | None) -> int | None:
@@ -149,8 +158,14 @@ def _ttl_ms(value: Duration | None) -> int | None:
 
 
 def _text(value: object, name: str) -> str | None:
-    if value is not None and not isinstance(value, str):
+    if value is None:
+        return None
+    if not isinstance(value, str):
         raise TypeError(f"{name} is a text, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} can't be stored as UTF-8: {error}") from None
     return value
 
 
@@ -165,7 +180,7 @@ def at_ms(moment: datetime) -> int:
 
     Raises:
         TypeError: it is no datetime.
-        ValueError: it has no time zone.
+        ValueError: it has no time zone, or is more than 100 years ahead.
     """
     if not isinstance(moment, datetime):
         raise TypeError(f"a datetime says when, not {type(moment).__name__}")
@@ -174,4 +189,7 @@ def at_ms(moment: datetime) -> int:
             f"{moment!r} has no time zone, so it could mean different moments here and on the worker: "
             f"use datetime.now(timezone.utc) or .astimezone()"
         )
-    return math.ceil(moment.timestamp() * 1000)
+    milliseconds = math.ceil(moment.timestamp() * 1000)
+    if milliseconds - time.time() * 1000 > LONGEST_MS:
+        raise ValueError(f"{moment!r} is more than 100 years ahead")
+    return max(milliseconds, 0)

@@ -27,6 +27,9 @@ R = TypeVar("R")
 
 _EXPLICIT = ("args", "kwargs")
 
+#: No queue has more: lists and sets on the server end here.
+MOST_JOBS = 2**32 - 1
+
 
 class Queue:
     """A queue of jobs on Redis or Valkey.
@@ -139,7 +142,9 @@ class Queue:
             *args: as for ``enqueue``.
             **kwargs: as for ``enqueue``.
         """
-        delay_ms = to_ms(time_delta, "time_delta") or 0
+        delay_ms = to_ms(time_delta, "time_delta")
+        if delay_ms is None:
+            raise TypeError("time_delta says after how long, and can't be None: use enqueue, or 0")
         return self._enqueue_one(delayed(_split(f, args, kwargs), delay_ms))
 
     @staticmethod
@@ -183,10 +188,7 @@ class Queue:
             GraphTooLargeError: they are more than one call takes.
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
-        datas = list(job_datas)
-        for data in datas:
-            if not isinstance(data, EnqueueData):
-                raise TypeError(f"enqueue_many takes what Queue.prepare_data(...) makes, not {type(data).__name__}")
+        datas = _datas(job_datas)
         jobs = [data.new_job(self.name) for data in datas]
         check_batch(jobs)
         if not jobs:
@@ -234,8 +236,14 @@ class Queue:
             status: the status.
             offset: how many to pass over.
             length: how many at most.
+
+        Raises:
+            TypeError: ``offset`` or ``length`` is no number.
+            ValueError: one of them is negative, or there is no such status.
         """
-        return self._store.run(reads.list_ids(self.name, JobStatus(status).value, offset=offset, count=length))
+        wanted = _status(status).value
+        first, most = _natural(offset, "offset"), _natural(length, "length")
+        return self._store.run(reads.list_ids(self.name, wanted, offset=first, count=most)) if most else []
 
     def fetch_job(self, job_id: str) -> Job[Any] | None:
         """The job with this id, or ``None``."""
@@ -273,6 +281,31 @@ def _split(f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str,
     return EnqueueData.make(
         f, _sequence(explicit.get("args")), _mapping(explicit.get("kwargs")), options, kwargs_are_meant=True
     )
+
+
+def _datas(job_datas: object) -> list[EnqueueData]:
+    if not isinstance(job_datas, Iterable):
+        raise TypeError(f"enqueue_many takes a list of jobs to be, not {type(job_datas).__name__}")
+    datas = list(job_datas)
+    for data in datas:
+        if not isinstance(data, EnqueueData):
+            raise TypeError(f"enqueue_many takes what Queue.prepare_data(...) makes, not {type(data).__name__}")
+    return datas
+
+
+def _status(status: object) -> JobStatus:
+    try:
+        return JobStatus(status)
+    except ValueError:
+        raise ValueError(f"there is no status {status!r}; there are: {', '.join(JobStatus)}") from None
+
+
+def _natural(number: object, name: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} is a number of jobs, not {type(number).__name__}")
+    if number < 0:
+        raise ValueError(f"{name} is a number of jobs from 0 up, not {number}")
+    return min(number, MOST_JOBS)
 
 
 def _sequence(args: object) -> Sequence[Any]:

@@ -54,7 +54,7 @@ def workers(store: Store) -> list[WorkerInfo]:
     return [
         WorkerInfo(
             name=record.name,
-            queues=record.fields.get("queues", "").split(","),
+            queues=record.fields.get("queues", "").split(),
             processes=int(record.fields.get("processes", 1)),
             host=record.fields.get("host", ""),
             pid=int(record.fields.get("pid", 0)),

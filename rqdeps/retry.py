@@ -22,6 +22,9 @@ MAX_INTERVAL_MS: Final = 3_600_000
 #: The first delay of ``backoff="exponential"`` in milliseconds, unless an interval is given.
 BASE_INTERVAL_MS: Final = 1_000
 
+#: The most retries. The server counts exactly up to 2**53 only, and a larger number is a slip.
+MOST_RETRIES: Final = 1_000_000_000
+
 #: Doublings after which any interval is longer than any cap; keeps the numbers small.
 _MOST_DOUBLINGS: Final = 50
 
@@ -72,8 +75,8 @@ class Retry:
 
     Raises:
         TypeError: for values of other types.
-        ValueError: for ``max`` below 1, a bad duration, ``backoff`` with several intervals, ``max_interval`` without
-            ``backoff``, or an error class that a worker could not know by its name.
+        ValueError: for ``max`` below 1 or above a billion, a bad duration, ``backoff`` with several intervals,
+            ``max_interval`` without ``backoff``, or an error class that a worker could not know by its name.
     """
 
     __slots__ = ("backoff", "intervals_ms", "max", "max_interval_ms", "never_on", "on")
@@ -92,6 +95,8 @@ class Retry:
             raise TypeError(f"max must be a number of retries, not {max!r}")
         if max < 1:
             raise ValueError(f"max must be 1 or more, not {max}: leave retry out for no retries")
+        if max > MOST_RETRIES:
+            raise ValueError(f"max must be {MOST_RETRIES:,} or less, not {max}")
         if backoff not in (None, "exponential"):
             raise ValueError(f"backoff must be 'exponential' or None, not {backoff!r}")
         self.max = max

@@ -61,7 +61,8 @@ def bind(
     try:
         callee.signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeError(f"{_name_of(fn)}() {error}") from None
+        hint = "" if explicit else _hint_for_taken(callee.signature, kwargs, option_names)
+        raise TypeError(f"{_name_of(fn)}() {error}{hint}") from None
     if len(callee.accepted) < _MOST_SHAPES:
         callee.accepted.add(shape)
 
@@ -143,6 +144,14 @@ def _hint(name: str, keywords: Iterable[str], option_names: frozenset[str]) -> s
     if not near:
         return ""
     return f"; did you mean the option {near[0]}=?" if near[0] in option_names else f"; did you mean {near[0]}=?"
+
+
+def _hint_for_taken(told: Signature, kwargs: dict[str, Any], option_names: frozenset[str]) -> str:
+    """For a function that needs an argument with an option's name: what was given by this name went to the option."""
+    for name, parameter in told.parameters.items():
+        if name in option_names and name not in kwargs and parameter.default is Parameter.empty:
+            return f"; {name}= is an option of enqueue, and reaches the function only as kwargs={{{name!r}: ...}}"
+    return ""
 
 
 @lru_cache(maxsize=1_024)

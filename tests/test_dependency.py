@@ -145,7 +145,8 @@ class TestJobIds:
 class TestOutput:
     def test_an_output_without_default_is_required(self):
         assert Output("a").is_required
-        assert repr(Output("a")) == "Output(job_id='a', default=REQUIRED)"
+        assert repr(Output("a")) == "<output of a>"
+        assert repr(Output("a", 3)) == "<output of a, or 3>"
 
     @pytest.mark.parametrize("default", [None, 0, False, ()])
     def test_any_default_makes_it_optional(self, default):

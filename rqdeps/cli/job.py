@@ -29,9 +29,9 @@ def job(job_id: str, url: str | None) -> None:
     found = Job.fetch(job_id, url=url)
     for name, value in _facts(found):
         head, *rest = value.splitlines() or [""]
-        click.echo(f"{name:<{_NAMES}}{head}")
+        click.echo(f"{name:<{_NAMES}}{_printable(head)}")
         for line in rest:
-            click.echo(f"{'':<{_NAMES}}{line}")
+            click.echo(f"{'':<{_NAMES}}{_printable(line)}")
 
 
 def _facts(found: Job[Any]) -> Iterator[tuple[str, str]]:
@@ -91,6 +91,11 @@ def _result(found: Job[Any]) -> str:
 
 def _when(moment: datetime) -> str:
     return moment.astimezone().isoformat(sep=" ", timespec="milliseconds")
+
+
+def _printable(line: str) -> str:
+    """Text from jobs as any terminal can take it: what would steer it, or is no Unicode, is shown escaped."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 def _short(text: str) -> str:

@@ -32,11 +32,14 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
         create: whether an embedded server's folder is made if there is none; those who only read pass ``False``.
 
     Raises:
-        ValueError: the URL is of no known kind.
+        TypeError: the URL is no text.
+        ValueError: the URL is of no known kind, or redis-py can't read it.
         EmbeddedServerError: the embedded server is not installed, or can't be started.
     """
-    named = url or os.environ.get(URL_VARIABLE)
-    url = named or DEFAULT_URL
+    named = url if url is not None else os.environ.get(URL_VARIABLE) or None
+    url = named if named is not None else DEFAULT_URL
+    if not isinstance(url, str):
+        raise TypeError(f"a url is a str, not {type(url).__name__}")
     if is_embedded_url(url):
         folder = folder_of(url)
         client = Redis(connection_pool=connection_pool(folder, create=create))
@@ -47,9 +50,19 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
             f"unix:///PATH/TO/SOCKET or embedded:FOLDER"
         )
     # Calls are sent again by the store, which tells the scripts that it is a second time.
-    client = Redis.from_url(url, retry=Retry(NoBackoff(), 0))
-    hint = "" if named else _HINT
+    client = _client_of(url)
+    hint = _HINT if named is None else ""
     return Store(client, Keys(namespace), address=display_url(url), hint=hint)
+
+
+def _client_of(url: str) -> Redis:
+    try:
+        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # names in the URL's query that redis-py does not know
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{display_url(url)!r} is no URL of a server: {error}") from error
+    return client
 
 
 _HINT = (
@@ -60,4 +73,5 @@ _HINT = (
 
 def display_url(url: str) -> str:
     """A URL as it may be shown: without its password."""
-    return re.sub(r"(?<=://)([^@/]*?)(:[^@/]*)?@", lambda match: f"{match[1]}:***@" if match[2] else match[0], url)
+    text = re.sub(r"^(\w+://|(?!\w+://))([^:@/]*):.*@", r"\1\2:***@", url, flags=re.DOTALL)
+    return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", text, flags=re.IGNORECASE)

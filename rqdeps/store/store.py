@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from redis import ConnectionPool, Redis
+from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
@@ -43,18 +43,15 @@ class Store:
         hint: what to tell a person when nothing answers.
 
     Raises:
+        TypeError: if the client is none.
         ValueError: if the client decodes responses.
     """
 
     def __init__(self, client: Redis, keys: Keys | None = None, *, address: str = "", hint: str = "") -> None:
-        if client.connection_pool.connection_kwargs.get("decode_responses"):
-            raise ValueError(
-                "rqdeps stores bytes, and this connection decodes all responses as text: "
-                "make it without decode_responses=True"
-            )
+        _check_client(client)
         self.client = client
         self.keys = keys or Keys()
-        self.address = address
+        self.address = address or _address_of(client)
         self.hint = hint
         self._schema_is_known = False
         self._registered: dict[str, float] = {}
@@ -104,14 +101,20 @@ class Store:
 
     def unavailable(self, error: Exception) -> ConnectionUnavailableError:
         """The error for people when the server does not answer."""
-        message = f"no answer from the server{f' at {self.address}' if self.address else ''}: {error}"
+        message = f"no answer from the server{self._at}: {error}"
         return ConnectionUnavailableError(f"{message}\n{self.hint}" if self.hint else message)
+
+    @property
+    def _at(self) -> str:
+        return f" at {self.address}" if self.address else ""
 
     def _send(self, call: Call[Any], *, resend: bool) -> Any:
         sendings = SENDINGS if resend else 1
         for sending in range(1, sendings + 1):
             try:
                 return self._evaluate(call)
+            except AuthenticationError as error:  # among redis-py's errors of the connection, but it will not pass
+                raise ConnectionUnavailableError(f"the server{self._at} refuses this client: {error}") from error
             except LOST as error:
                 if sending == sendings:
                     raise self.unavailable(error) from error
@@ -120,27 +123,58 @@ class Store:
         raise AssertionError("unreachable")
 
     def _evaluate(self, call: Call[Any]) -> Any:
-        connection: Any = self.pool.get_connection()
+        connection = self._connection()
         try:
             return evaluate(connection, call, self.keys)
-        except BaseException as error:
-            if not isinstance(error, Exception) or isinstance(error, LOST):
-                connection.disconnect()  # a reply may still be under way: nobody else may read it as theirs
+        except ResponseError:
+            raise
+        except BaseException:  # also a job's timeout, which comes at any point
+            connection.disconnect()  # a reply may still be under way: nobody else may read it as theirs
             raise
         finally:
             self.pool.release(connection)
+
+    def _connection(self) -> Any:
+        try:
+            return self.pool.get_connection()
+        except LOST as error:
+            retry = self.pool.connection_kwargs.get("retry")
+            if getattr(retry, "_retries", 0):  # the client has tried again by itself, as it was told to
+                raise self.unavailable(error) from error
+            raise
 
     def _check_schema(self, *, writing: bool) -> None:
         check: Call[bytes | None] = Call("schema", [int(writing), SCHEMA_VERSION], lambda reply: reply)
         version = self._send(check, resend=True)
         if version is None:
             return
-        if int(version) != SCHEMA_VERSION:
+        if version != str(SCHEMA_VERSION).encode():
+            found = version.decode(errors="replace")
             raise SchemaVersionError(
-                f"the data on the server has layout {int(version)}, and this rqdeps knows layout {SCHEMA_VERSION}: "
+                f"the data on the server has layout {found}, and this rqdeps knows layout {SCHEMA_VERSION}: "
                 f"install the release that wrote the data, or use another server, database or namespace"
             )
         self._schema_is_known = True
+
+
+def _check_client(client: object) -> None:
+    if not isinstance(client, Redis):
+        kind = type(client)
+        raise TypeError(
+            f"a connection is a redis.Redis client, not {kind.__module__}.{kind.__qualname__}; a URL is given as url="
+        )
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ValueError(
+            "rqdeps stores bytes, and this connection decodes all responses as text: "
+            "make it without decode_responses=True"
+        )
+
+
+def _address_of(client: Redis) -> str:
+    facts = client.connection_pool.connection_kwargs
+    if path := facts.get("path"):
+        return f"unix://{path}"
+    return f"redis://{facts['host']}:{facts.get('port', 6379)}" if facts.get("host") else ""
 
 
 def send(connection: Any, call: Call[Any], keys: Keys) -> None:

@@ -65,7 +65,7 @@ class Upkeep:
         return {
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "queues": ",".join(self.queues),
+            "queues": " ".join(self.queues),  # names hold no white space
             "processes": self.processes,
             "started_at": self._started_at,
             "version": __version__,

@@ -1,0 +1,55 @@
+"""A worker whose every move a test makes: it claims jobs, and reports of each what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rqdeps.store import Store
+from rqdeps.store.calls import claims, reads, upkeep
+from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
+
+#: So long that no claim runs out during a test.
+LEASE_MS = 3_600_000
+
+
+class HandWorker:
+    """Holds claims by the ids of their jobs."""
+
+    def __init__(self, store: Store, queues: Sequence[str] = ("default",), name: str = "hand") -> None:
+        self.store = store
+        self.queues = queues
+        self.holder = f"{name}.1"
+        self.held: dict[str, Claimed] = {}
+
+    def claim(self, want: int = 1_000) -> list[str]:
+        """Claims jobs, which begin at once. Returns their ids."""
+        claimed = self.store.run(self._settle([], want)).claimed
+        self.held.update({claim.id: claim for claim in claimed})
+        return [claim.id for claim in claimed]
+
+    def finish(self, job_id: str, value: bytes = b"null") -> list[str]:
+        """Reports a job as finished. Returns the ids of the jobs that this released at once."""
+        return self._report(Outcome(self.held.pop(job_id), "finished", value=value))
+
+    def fail(self, job_id: str, *, retry_in_ms: int = NO_RETRY) -> list[str]:
+        """Reports a job as failed; without another attempt, unless told after which delay."""
+        return self._report(Outcome(self.held.pop(job_id), "failed", retry_in_ms, b'{"message": "no"}'))
+
+    def _report(self, outcome: Outcome) -> list[str]:
+        settled = self.store.run(self._settle([outcome], want=0))
+        assert settled.statuses != ["stale"]
+        left = settled.cascades_left
+        while left:
+            left = self.store.run(upkeep.cascade())
+        return [job_id for job_id, _ in settled.released]
+
+    def _settle(self, outcomes: list[Outcome], want: int) -> claims.Call[claims.Settled]:
+        return claims.settle(
+            outcomes, holder=self.holder, lease_ms=LEASE_MS, queues=self.queues, want=want, begin=want, look=want > 0
+        )
+
+
+def statuses(store: Store, job_ids: Iterable[str]) -> list[str | None]:
+    """The status of each job; ``None`` where there is none."""
+    found = store.run(reads.fetch(list(job_ids)))
+    return [None if fields is None else fields["status"].decode() for fields in found]

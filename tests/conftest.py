@@ -1,0 +1,85 @@
+"""Connections for tests, to fakeredis and to real servers, and the check of what a test leaves stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import fakeredis
+import pytest
+import servers
+from hypothesis import HealthCheck, settings
+from redis import Redis
+
+from rqdeps.store.invariants import check_invariants
+
+# Property-based tests: reproducible and fast by default; RQDEPS_TEST_PROFILE=full searches on, at random.
+settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "full", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("RQDEPS_TEST_PROFILE", "default"))
+
+FAKEREDIS = "fakeredis"
+
+StartServer = Callable[[servers.Kind], servers.Server]
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Iterator[StartServer]:
+    """Starts servers, each kind once for all tests; skips the test where a platform has none."""
+    started: dict[servers.Kind, servers.Server | servers.ServerMissingError] = {}
+    with ExitStack() as stack:
+
+        def start(kind: servers.Kind) -> servers.Server:
+            if kind not in started:
+                try:
+                    started[kind] = stack.enter_context(servers.running(kind))
+                except servers.ServerMissingError as error:
+                    started[kind] = error
+            found = started[kind]
+            if isinstance(found, servers.ServerMissingError):
+                pytest.skip(str(found))
+            return found
+
+        yield start
+
+
+@pytest.fixture(params=[FAKEREDIS, *servers.KINDS], ids=lambda param: getattr(param, "name", param))
+def connection(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A client of fakeredis and, in turn, of each real server. What is stored after the test must be in order."""
+    if request.param == FAKEREDIS:
+        with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as client:
+            yield client
+            check_invariants(client)
+    else:
+        yield from _client_of(request, request.param)
+
+
+@pytest.fixture(params=servers.KINDS, ids=lambda kind: kind.name)
+def real_connection(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A client of each real server in turn, for tests of what fakeredis does not do; they say what that is."""
+    yield from _client_of(request, request.param)
+
+
+@pytest.fixture
+def valkey(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A client of one real server, for tests that need one, where one is enough."""
+    yield from _client_of(request, servers.VALKEY_9)
+
+
+@pytest.fixture
+def valkey_url(valkey: Redis, start_server: StartServer) -> str:
+    """The URL of the server behind ``valkey``, for other processes."""
+    return start_server(servers.VALKEY_9).url
+
+
+def _client_of(request: pytest.FixtureRequest, kind: servers.Kind) -> Iterator[Redis]:
+    start: Any = request.getfixturevalue("start_server")
+    server = start(kind)
+    server.clear()
+    with server.connect() as client:
+        yield client
+        check_invariants(client)
