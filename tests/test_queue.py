@@ -21,7 +21,17 @@ import samples
 import steps
 from redis import Redis
 
-from rqdeps import Dependency, DuplicateJobError, Job, JobStatus, NoSuchJobError, Queue, Retry, SimpleWorker
+from rqdeps import (
+    Dependency,
+    DuplicateJobError,
+    Job,
+    JobStatus,
+    NoSuchJobError,
+    Queue,
+    Retry,
+    SimpleWorker,
+    get_current_job,
+)
 from rqdeps.errors import DependencyCycleError, GraphTooLargeError, SerializationError, UnsupportedFunctionError
 from rqdeps.queue import QueueWithOptions
 from rqdeps.registry import workers
@@ -92,10 +102,7 @@ def find(text, *, unique=True):
 
 
 def names_of_queues():
-    return [worker.queues for worker in workers(connect_again.store)]
-
-
-connect_again: Any = None
+    return [worker.queues for worker in workers(get_current_job()._store)]
 
 
 # Calls
@@ -1111,8 +1118,7 @@ def test_queues_may_have_odd_names(q: Queue, connection: Redis):
     assert [job.origin for job in jobs] == ODD_NAMES
 
 
-def test_the_queues_of_a_worker_are_told_apart(q: Queue, connection: Redis, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(globals(), "connect_again", q)
+def test_the_queues_of_a_worker_are_told_apart(q: Queue, connection: Redis):
     job = q.enqueue(names_of_queues)
     work(connection, "work", *ODD_NAMES)
     assert job.result == [["work", *ODD_NAMES]]
