@@ -110,7 +110,7 @@ class EnqueueData:
             "ttl": options.ttl_ms,
             "description": options.description,
             "at_front": 1 if options.at_front else None,
-            "meta": dumps(options.meta, where="meta") if options.meta else None,
+            "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
             "scheduled_for": self.scheduled_for_ms,
         }
         if options.retry is not None:
@@ -161,6 +161,11 @@ def check_batch(jobs: Sequence[NewJob]) -> None:
     cost = sum(job.cost for job in jobs)
     if cost > BUDGET:
         edges = cost - JOB_COST * len(jobs)
+        if len(jobs) == 1:
+            raise GraphTooLargeError(
+                f"a job with {edges} dependencies is more than one call takes: a job may have {BUDGET - JOB_COST}. "
+                f"Let it depend on jobs that each wait for a part of them"
+            )
         raise GraphTooLargeError(
             f"{len(jobs)} jobs with {edges} dependencies are more than one call takes: {JOB_COST} for each job and 1 "
             f"for each dependency may make {BUDGET}. Enqueue them in several calls, dependencies first"

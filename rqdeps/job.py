@@ -28,13 +28,15 @@ from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import reads
 from rqdeps.store.scripts import BUDGET
-from rqdeps.store.store import LOST
 
 R = TypeVar("R")
 D = TypeVar("D")
 
 #: How long to wait for word of a job's end before looking again, in seconds: a published message can be lost.
 _LOOK_AGAIN = 15.0
+
+#: How many dependencies an error names.
+_BLAMED_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,19 @@ class Job(JobFacts, Generic[R]):
             raise JobNotEndedError(f"job {self.id!r} is {status}; wait for it with job.wait()")
         if status != JobStatus.FINISHED:
             self.refresh()
-            raise JobFailedError(self.id, status, self.exc_info, self.reason)
+            raise JobFailedError(self.id, status, self.exc_info, self.reason or self._blamed())
         if value is None:
             raise ResultExpiredError(f"job {self.id!r} finished, but its result is kept no longer (result_ttl)")
         return cast(R, loads(value))
+
+    def _blamed(self) -> str | None:
+        """The dependencies whose end has kept the job from running."""
+        if self.get_status(refresh=False) not in (JobStatus.UPSTREAM_FAILED, JobStatus.SKIPPED):
+            return None
+        ended = [edge for edge in self.dependencies() if edge.outcome not in (None, JobStatus.FINISHED)]
+        shown = ", ".join(f"{edge.id} ({edge.outcome})" for edge in ended[:_BLAMED_SHOWN])
+        more = f" and {len(ended) - _BLAMED_SHOWN} more" if len(ended) > _BLAMED_SHOWN else ""
+        return f"it waited for {shown}{more}" if ended else None
 
     def return_value(self, refresh: bool = False) -> R | None:
         """What the job returned, or ``None`` if it has not finished or its value is kept no longer, as in RQ.
@@ -193,25 +204,18 @@ class Job(JobFacts, Generic[R]):
                 f"Enqueue what comes after it with depends_on, or pass its output on"
             )
         deadline = None if timeout is None else time.monotonic() + _seconds(timeout)
-        while True:
-            try:
-                if not self._has_ended_by(deadline):
-                    raise WaitTimeoutError(f"job {self.id!r} has not ended after {timeout:g} s")
-                return self.result
-            except LOST:  # the next call says so if the server is away; else we listen anew
-                self._store.run(reads.watch(self.id))
+        while not self._has_ended_by(deadline):
+            if deadline is not None and time.monotonic() >= deadline:
+                raise WaitTimeoutError(f"job {self.id!r} has not ended after {timeout:g} s")
+        return self.result
 
     def _has_ended_by(self, deadline: float | None) -> bool:
-        """Listens for word of the job's end until then, and says whether it has ended."""
-        client: Any = self._store.client
-        with client.pubsub() as channel:
-            channel.subscribe(self._store.keys.ended(self.id))
-            channel.get_message(timeout=_LOOK_AGAIN)  # the subscription holds; nothing can be missed from here on
+        """Listens for word of the job's end until then, or until the connection breaks. Says whether it has ended."""
+        with self._store.word_of_end(self.id) as listen:
             while not JobStatus(self._store.run(reads.watch(self.id))).is_terminal:
                 left = _LOOK_AGAIN if deadline is None else min(_LOOK_AGAIN, deadline - time.monotonic())
-                if left <= 0:
+                if left <= 0 or not listen(left):
                     return False
-                channel.get_message(timeout=left)
         return True
 
     # Its neighbours

@@ -168,7 +168,7 @@ class JobFacts:
             SerializationError: it holds something that can't be stored.
             NoSuchJobError: the job has been deleted.
         """
-        self._store.run(reads.save_meta(self.id, dumps(self.meta, where="meta")))
+        self._store.run(reads.save_meta(self.id, dumps(self.meta, where="meta", with_outputs=False)))
 
     @property
     def timeout(self) -> float:

@@ -165,8 +165,10 @@ class Queue:
             **options: see ``Options``.
         """
         named: dict[str, Any] = dict(options)
+        if timeout is not None and named.get("job_timeout") is not None:
+            raise TypeError("timeout and job_timeout are two names of one option; give one")
         if timeout is not None:
-            named.setdefault("job_timeout", timeout)
+            named["job_timeout"] = timeout
         checked = JobOptions.read(named)
         data = EnqueueData.make(func, _sequence(args), _mapping(kwargs), checked, kwargs_are_meant=True)
         return reusable(data)

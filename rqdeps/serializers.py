@@ -18,18 +18,27 @@ _JSON: Final = b"j"
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
 
 
-def dumps(value: Any, *, where: str = "value") -> bytes:
+def dumps(value: Any, *, where: str = "value", with_outputs: bool = True) -> bytes:
     """Write a value as bytes.
 
     Args:
         value: what to write.
         where: what errors call the value, such as ``"return value"``.
+        with_outputs: whether it may hold outputs of jobs, which only arguments may.
 
     Raises:
         SerializationError: for something that can't be carried, naming its place, its type and the way out.
     """
     data = _plain_bytes(value, (value,))
-    return _bytes_of(Writer().write(value, where)) if data is None else data
+    if data is not None:
+        return data
+    writer = Writer()
+    written = writer.write(value, where)
+    for job_id in [] if with_outputs else writer.outputs:
+        raise SerializationError(
+            f"{where} holds the output of job {job_id!r}, which only arguments of a job can: nobody would replace it"
+        )
+    return _bytes_of(written)
 
 
 def loads(data: bytes, *, output: Callable[[Output], Any] | None = None) -> Any:

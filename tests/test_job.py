@@ -548,3 +548,12 @@ def test_a_waiter_whose_server_goes_away_says_so(valkey: Redis, valkey_url: str,
     gone = Job(job.id, Queue(url=f"unix://{valkey_url.removeprefix('unix://')}.gone").store)
     with pytest.raises(ConnectionUnavailableError, match=r"no answer from the server at unix:///.*\.gone"):
         gone.wait(timeout=5)
+
+
+def test_a_job_that_could_not_run_names_what_it_waited_for(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    failed = queue.enqueue(steps.boom)
+    below = queue.enqueue(steps.echo, failed.output)
+    SimpleWorker("work", connection=connection).work(burst=True)
+    with pytest.raises(JobFailedError, match=rf"upstream_failed: it waited for {failed.id} \(failed\)"):
+        _ = below.result

@@ -1188,3 +1188,31 @@ def test_namespaces_keep_deployments_on_one_server_apart(valkey: Redis, valkey_u
     assert (here.count, there.count) == (1, 0)
     check_invariants(valkey, "other")
     store.client.close()
+
+
+def test_jobs_of_one_call_that_go_to_the_front_keep_their_order(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    behind = queue.enqueue(steps.nothing)
+    front = [Queue.prepare_data(steps.nothing, at_front=True) for _ in range(3)]
+    back = Queue.prepare_data(steps.nothing)
+    queue.enqueue_many([back, *front])
+    assert queue.job_ids() == [*(data.id for data in front), behind.id, back.id]
+
+
+def test_one_job_with_too_many_dependencies_is_told_the_way_out(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    ids = [f"job-{number}" for number in range(600)]
+    with pytest.raises(GraphTooLargeError, match=r"a job with 600 dependencies .* a job may have 498"):
+        queue.enqueue(steps.nothing, depends_on=ids)
+
+
+def test_two_names_of_one_option_are_refused(connection: Redis) -> None:
+    with pytest.raises(TypeError, match="timeout and job_timeout are two names"):
+        Queue("work", connection=connection).enqueue_call(steps.nothing, timeout=5, job_timeout=7)
+
+
+def test_only_arguments_hold_outputs(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    job = queue.enqueue(steps.nothing)
+    with pytest.raises(SerializationError, match="meta holds the output of job"):
+        queue.enqueue(steps.nothing, meta={"a": job.output})

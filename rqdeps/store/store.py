@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from redis import ConnectionPool, Redis
@@ -26,6 +27,9 @@ SCHEMA_VERSION = 1
 #: How often a call is sent before it counts as failed, and the longest pause in between, in seconds.
 SENDINGS = 4
 LONGEST_PAUSE = 0.5
+
+#: How long a subscription may take, in seconds.
+SUBSCRIBED_WITHIN = 5.0
 
 #: How long a queue's name counts as registered before it is registered again, in seconds.
 REGISTERED_FOR = 60.0
@@ -87,6 +91,32 @@ class Store:
             SchemaVersionError: the layout is another.
         """
         self._check_schema(writing=True)
+
+    @contextmanager
+    def word_of_end(self, job_id: str) -> Iterator[Callable[[float], bool]]:
+        """Listens for word of a job's end, which comes if ``watch`` asked for it.
+
+        Yields:
+            A function that waits for word so many seconds at most. It returns ``False`` if the connection broke, so
+            that word may have been missed.
+        """
+        client: Any = self.client
+        with client.pubsub() as channel:
+
+            def listen(seconds: float) -> bool:
+                try:
+                    channel.get_message(timeout=seconds)
+                except LOST:
+                    return False
+                return True
+
+            try:
+                channel.subscribe(self.keys.ended(job_id))
+                channel.get_message(timeout=SUBSCRIBED_WITHIN)  # from here on nothing can be missed
+            except LOST:
+                yield lambda seconds: False
+            else:
+                yield listen
 
     def new_queues(self, names: Iterable[str]) -> list[str]:
         """Those of the names that this process has not registered lately."""

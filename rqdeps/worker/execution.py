@@ -56,7 +56,7 @@ def _run(task: Task) -> bytes:
     with _time_limit(task.timeout_ms):
         value = function(*args, **kwargs)
     try:
-        return dumps(value, where="result")
+        return dumps(value, where="result", with_outputs=False)
     except SerializationError as error:
         raise _UnrunnableError from error
 

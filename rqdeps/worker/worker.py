@@ -26,6 +26,10 @@ log = logging.getLogger("rqdeps.worker")
 SHORTEST_LEASE_MS = 100
 
 
+#: More processes than one select loop should look after.
+MOST_PROCESSES = 1024
+
+
 class Worker:
     """Runs the jobs of queues in processes that it forks.
 
@@ -54,8 +58,8 @@ class Worker:
         several = [queues] if isinstance(queues, (str, Queue)) else list(queues)
         if not several:
             raise ValueError("a worker needs at least one queue")
-        if processes < 1:
-            raise ValueError(f"a worker needs at least one process, not {processes}")
+        if not 1 <= processes <= MOST_PROCESSES:
+            raise ValueError(f"a worker needs at least one process and has at most {MOST_PROCESSES}, not {processes}")
         self.queue_names = list(dict.fromkeys(check_queue_name(getattr(queue, "name", queue)) for queue in several))
         self.name = _check_name(name) if name else f"{_host()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.processes = processes

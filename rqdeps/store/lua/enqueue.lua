@@ -147,7 +147,16 @@ local function fields_of(j)
   return fields
 end
 
-for _, j in ipairs(jobs) do
+local function is_for_front(j)
+  for f = 1, #j.given, 2 do
+    if j.given[f] == 'at_front' then
+      return true
+    end
+  end
+  return false
+end
+
+local function place(j)
   local fields = fields_of(j)
   if j.ttl then
     redis.call('ZADD', PREFIX .. 'timers', digits(math.max(now, j.scheduled_for) + j.ttl), j.id)
@@ -160,6 +169,19 @@ for _, j in ipairs(jobs) do
   else
     resolve.finish(j, decision, fields)
   end
+end
+
+-- Those that go to the front go in reverse, so that the first of them comes first.
+local to_front = {}
+for _, j in ipairs(jobs) do
+  if is_for_front(j) then
+    table.insert(to_front, 1, j)
+  else
+    place(j)
+  end
+end
+for _, j in ipairs(to_front) do
+  place(j)
 end
 
 local left = resolve.deliver(BUDGET)
