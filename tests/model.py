@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rqdeps.store.calls.claims import Claimed, Outcome
 from rqdeps.store.calls.enqueue import NewJob
-from rqdeps.store.invariants import Group, verdict
+from rqdeps.store.invariants.rules import Group, verdict
 
 TERMINAL = {"finished", "failed", "canceled", "upstream_failed", "skipped"}
 DEATHS_OF_A_POISON_PILL = 3

@@ -15,7 +15,7 @@ from servers import VALKEY_9
 from rqdeps import Dependency, Queue
 from rqdeps.dependency import RULES
 from rqdeps.enqueue_data import EnqueueData
-from rqdeps.store.invariants import Group, verdict
+from rqdeps.store.invariants.rules import Group, verdict
 
 # Dependencies that finished (o), failed (x), were skipped (s) or still wait (.), and what becomes of a job by a rule:
 # it runs, waits on, ends as upstream_failed (up), or is skipped (skip). By Airflow's definitions, with one difference:

@@ -1,0 +1,231 @@
+"""All that is stored of a deployment, read and taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from redis import Redis
+
+from rqdeps.status import TERMINAL_STATUSES, JobStatus
+from rqdeps.store.invariants.rules import Group, verdict
+from rqdeps.store.keys import Keys
+
+#: The longest field name or value of a hash that stays a listpack, in bytes.
+INLINE_BYTES: Final = 64
+
+#: How many attempts that did not finish are kept of a job.
+KEPT_ATTEMPTS: Final = 10
+
+TERMINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
+#: Statuses of jobs whose rules were met.
+RELEASED: Final = frozenset({"scheduled", "queued", "started", "joining", "finished", "failed", "stopped"})
+#: Statuses in which a job's dependencies still decide, or have decided, what becomes of it.
+DECIDED_BY_RULES: Final = frozenset({"deferred", "upstream_failed", "skipped"})
+#: Every status but the two whose jobs do not stand in a sorted set of that name.
+REGISTRIES: Final = frozenset(status.value for status in JobStatus) - {"queued", "created"}
+
+#: Kinds of keys, with the type of each: one for the deployment, one for each queue, each worker, each job.
+SINGLE: Final = {
+    "schema": "string",
+    "queues": "set",
+    "beat": "hash",
+    "timers": "zset",
+    "cascades": "zset",
+    "workers": "zset",
+}
+OF_QUEUE: Final = {"queue": "list", "queue-meta": "hash", "wake": "zset", **dict.fromkeys(REGISTRIES, "zset")}
+OF_WORKER: Final = {"worker": "hash"}
+LONG_FIELDS: Final = ("payload", "result", "meta", "function", "retry", "description", "reason")
+OF_JOB: Final = {
+    "job": "hash",
+    "attempts": "list",
+    "dependencies": "hash",
+    "dependents": "zset",
+    **dict.fromkeys(LONG_FIELDS, "string"),
+}
+COUNTS_OF_QUEUE: Final = frozenset({"stale", "retrying"})
+
+
+@dataclass(frozen=True)
+class Register:
+    """What a job knows of one of its dependencies."""
+
+    kind: str
+    group: int
+    epoch: int
+    outcome: str
+
+
+@dataclass
+class Edges:
+    """The dependencies of a job: a register for each, the text of each group, and what could not be read."""
+
+    registers: dict[str, Register] = field(default_factory=dict)
+    groups: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
+    count: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    def group(self, number: int) -> Group:
+        """One group, counted anew from its registers."""
+        outcomes = [register.outcome for register in self.registers.values() if register.group == number]
+        return Group.of(self.groups[number][0], outcomes)
+
+    def verdict(self) -> str:
+        """What the registers mean for the job."""
+        return verdict(self.group(number) for number in self.groups)
+
+
+@dataclass
+class StoredJob:
+    """The hash of a job."""
+
+    id: str
+    fields: dict[str, str]
+
+    @property
+    def status(self) -> str:
+        """Its status."""
+        return self.fields.get("status", "")
+
+    @property
+    def queue(self) -> str:
+        """Its queue."""
+        return self.fields.get("queue", "")
+
+    def number(self, name: str) -> int:
+        """A field as a number; 0 without it, -1 if it is none."""
+        text = self.fields.get(name, "0")
+        return int(text) if text.removeprefix("-").isdigit() else -1
+
+
+@dataclass
+class Data:
+    """All that is stored: ``single``, ``of_queue`` and ``of_job`` hold values by kind, then by name."""
+
+    single: dict[str, Any] = field(default_factory=dict)
+    of_queue: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_QUEUE})
+    of_worker: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_WORKER})
+    of_job: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_JOB})
+    unknown: list[str] = field(default_factory=list)
+    jobs: dict[str, StoredJob] = field(default_factory=dict)
+    edges: dict[str, Edges] = field(default_factory=dict)
+
+    def registry(self, status: str, queue: str) -> dict[str, float]:
+        """The members of a registry, with their scores."""
+        found: dict[str, float] = self.of_queue[status].get(queue, {})
+        return found
+
+    def dependents(self, job_id: str) -> dict[str, float]:
+        """Who waits or waited for a job, with their places."""
+        found: dict[str, float] = self.of_job["dependents"].get(job_id, {})
+        return found
+
+    def sorted_set(self, name: str) -> dict[str, float]:
+        """A sorted set of the whole deployment."""
+        found: dict[str, float] = self.single.get(name, {})
+        return found
+
+    def dependency(self, job_id: str, dependency_id: str) -> StoredJob | None:
+        """What a job depends on, if it still exists; not a later job that was given the same id."""
+        job, dependency = self.jobs.get(job_id), self.jobs.get(dependency_id)
+        if job is None or dependency is None:
+            return dependency
+        is_namesake = job.status == "finished" and dependency.number("created_at") >= job.number("ended_at")
+        return None if is_namesake and job_id not in self.dependents(dependency_id) else dependency
+
+    @property
+    def queues(self) -> set[str]:
+        """The names of all queues."""
+        found: set[str] = self.single.get("queues", set())
+        return found
+
+    def is_live(self, queue: str, entry: str) -> bool:
+        """Whether an entry of a queue still counts."""
+        job_id, _, epoch = entry.rpartition(":")
+        job = self.jobs.get(job_id)
+        return job is not None and job.status == "queued" and job.queue == queue and job.fields.get("epoch") == epoch
+
+    def live_entries(self, queue: str) -> set[str]:
+        """The entries of a queue that still count."""
+        return {entry for entry in self.of_queue["queue"].get(queue, []) if self.is_live(queue, entry)}
+
+
+def read(connection: Redis, keys: Keys) -> Data:
+    """Reads all keys of a deployment."""
+    client: Any = connection
+    names = [key.decode() for key in client.scan_iter(match=f"{keys.prefix}*", count=1_000)]
+    types = _pipelined(client, names, lambda pipe, name: pipe.type(name))
+    values = _pipelined(client, names, lambda pipe, name: _READERS[types[name].decode()](pipe, name))
+    data = Data()
+    for name in sorted(names):
+        _file(data, name.removeprefix(keys.prefix), types[name].decode(), values[name])
+    data.jobs = {job_id: StoredJob(job_id, fields) for job_id, fields in data.of_job["job"].items()}
+    data.edges = {job_id: _read_edges(fields) for job_id, fields in data.of_job["dependencies"].items()}
+    return data
+
+
+def _pipelined(client: Any, names: list[str], ask: Callable[[Any, str], Any]) -> dict[str, Any]:
+    pipe = client.pipeline(transaction=False)
+    for name in names:
+        ask(pipe, name)
+    return dict(zip(names, pipe.execute(), strict=True))
+
+
+_READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
+    "string": lambda pipe, name: pipe.strlen(name),
+    "hash": lambda pipe, name: pipe.hgetall(name),
+    "list": lambda pipe, name: pipe.lrange(name, 0, -1),
+    "set": lambda pipe, name: pipe.smembers(name),
+    "zset": lambda pipe, name: pipe.zrange(name, 0, -1, withscores=True),
+    "stream": lambda pipe, name: pipe.xlen(name),
+}
+
+
+def _file(data: Data, name: str, kind_of_value: str, value: Any) -> None:
+    """Puts the value of a key where it belongs."""
+    kind, colon, owner = name.partition(":")
+    for kinds, by_kind in ((OF_QUEUE, data.of_queue), (OF_WORKER, data.of_worker), (OF_JOB, data.of_job)):
+        if colon and kinds.get(kind) == kind_of_value:
+            by_kind[kind][owner] = _decode(value)
+            return
+    if not colon and SINGLE.get(kind) == kind_of_value:
+        data.single[kind] = _decode(value)
+    else:
+        data.unknown.append(f"{name} ({kind_of_value})")
+
+
+def _decode(value: Any) -> Any:
+    """A value with texts for bytes; a sorted set as a dictionary from member to score."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, dict):
+        return {_decode(name): _decode(each) for name, each in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return {_decode(each) for each in value}
+    if isinstance(value, list):
+        if value and isinstance(value[0], (list, tuple)):
+            return {_decode(member): float(score) for member, score in value}
+        return [_decode(each) for each in value]
+    return value
+
+
+_REGISTER = re.compile(r"(dependency|output):(\d+):(\d+):([a-z_]*)")
+_GROUP = re.compile(r"([a-z_]+):(\d+):(\d+):(\d+):(\d+)")
+
+
+def _read_edges(fields: dict[str, str]) -> Edges:
+    edges = Edges()
+    for name, text in fields.items():
+        group, register = _GROUP.fullmatch(text), _REGISTER.fullmatch(text)
+        if name == "#" and text.isdigit():
+            edges.count = int(text)
+        elif name.startswith("#") and name[1:].isdigit() and group:
+            edges.groups[int(name[1:])] = (group[1], [int(number) for number in group.groups()[1:]])
+        elif not name.startswith("#") and register and register[4] in {*TERMINAL, ""}:
+            edges.registers[name] = Register(register[1], int(register[2]), int(register[3]), register[4])
+        else:
+            edges.unreadable.append(f"{name} = {text}")
+    return edges
