@@ -5,33 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import servers
 import steps
+from processes import lines, worker_process
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rqdeps import JobStatus, Queue, SimpleWorker, embedded
 from rqdeps.store import store
-
-TESTS = Path(__file__).parent
-
-
-@contextmanager
-def worker_process(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "rqdeps", "worker", "work", "--url", url, *options]
-    with subprocess.Popen(command, cwd=TESTS, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture
@@ -44,10 +30,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def break_connections(valkey: Redis) -> int:
     """Has the server close all connections but this one."""
     return int(valkey.client_kill_filter(_type="normal", skipme=True))
-
-
-def lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

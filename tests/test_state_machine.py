@@ -158,10 +158,11 @@ class JobsMachine(RuleBasedStateMachine):
     def absorb_claims(self, worker: Worker, settled: Settled, *, begin: int, is_known: bool = True) -> None:
         for place, claim in enumerate(settled.claimed):
             self.model.claim(claim, holder=worker.holder, begins=place < begin)
+        for claim in settled.claimed:
             if claim.wants_outputs:
                 self.check_outputs(claim)
-            if is_known:
-                worker.held.append(claim)
+        if is_known:
+            worker.held += settled.claimed
 
     def check_outputs(self, claim: Claimed) -> None:
         cursor, records = self.run(reads.outputs(claim.id))

@@ -5,22 +5,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import steps
+from processes import eventually, lines, worker_process
 from redis import Redis
 
 from rqdeps import Job, JobFailedError, Queue, Retry, SimpleWorker, Worker
 from rqdeps.worker import stable
-
-TESTS = Path(__file__).parent
 
 
 @pytest.fixture
@@ -59,29 +53,6 @@ class Meeting:
 @pytest.fixture
 def meeting(tmp_path: Path) -> Meeting:
     return Meeting(tmp_path)
-
-
-@contextmanager
-def worker_process(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "rqdeps", "worker", "work", "--url", url, *options]
-    with subprocess.Popen(command, cwd=TESTS, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Waits for something that another process brings about and does not tell."""
-    never = threading.Event()
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        never.wait(0.005)
-
-
-def lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
 
 
 # Running
