@@ -25,6 +25,7 @@ class ModelJob:
         groups: rule and ids of each group of dependencies.
         known: dependency → how it ended, as far as the job has been told.
         time_is_ahead: whether it has a time to run at that has not come.
+        has_ttl: whether it has a ttl.
         has_timer: whether its ttl may run out.
         keeps_result: whether its result_ttl is more than nothing.
         fence: that of its claim while it is started.
@@ -36,6 +37,7 @@ class ModelJob:
     groups: list[tuple[str, list[str]]]
     retries: int
     time_is_ahead: bool
+    has_ttl: bool
     has_timer: bool
     keeps_result: bool
     status: str = ""
@@ -58,6 +60,7 @@ class ModelJob:
             groups=[(group.rule, [job_id for _, job_id in group.members]) for group in new.groups],
             retries=int(new.fields.get("retries", 0)),
             time_is_ahead=bool(new.delay_ms),
+            has_ttl="ttl" in new.fields,
             has_timer="ttl" in new.fields,
             keeps_result=new.fields.get("result_ttl") != 0,
         )
@@ -203,12 +206,14 @@ class Model:
         if job.has_begun:
             job.attempt -= 1
         job.status, job.has_begun = "queued", False
+        job.has_timer = job.has_ttl and job.attempt == 0
 
     # What time does
 
     def lose_lease(self, job: ModelJob) -> None:
         job.deaths += job.has_begun
         job.status = "failed" if job.deaths >= DEATHS_OF_A_POISON_PILL else "queued"
+        job.has_timer = job.has_ttl and job.attempt == 0
 
     def come_due(self, job: ModelJob) -> None:
         """The time that a job waits for has come: that of its first attempt, or of the next."""

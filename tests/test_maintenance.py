@@ -144,10 +144,10 @@ def test_after_an_outage_claims_get_one_more_lease_and_nobody_counts_a_death(q: 
 
 def test_claims_whose_reply_was_lost_are_given_back(q: Queue, hands: Hands) -> None:
     known, lost, other = (q.enqueue(steps.nothing) for _ in range(3))
-    hands.claim(holder="hands.1")
+    held = hands.claim(holder="hands.1")
     hands.claim(holder="hands.1")
     hands.claim(holder="else.1")
-    call = claims.reclaim("work", holder="hands.1", offset=0, known=[known.id])
+    call = claims.reclaim("work", holder="hands.1", offset=0, known=held)
     assert hands.store.run(call) == (-1, 1)
     assert [job.get_status() for job in (known, lost, other)] == ["started", "queued", "started"]
     assert lost.attempt == 0
@@ -189,11 +189,19 @@ def test_a_ttl_that_runs_out_cancels_the_job_and_tells_its_dependents(q: Queue, 
 
 
 def test_a_job_that_has_started_has_no_ttl_any_more(q: Queue, hands: Hands) -> None:
+    job = q.enqueue(steps.nothing, ttl=60, retry=1)
+    (claim,) = hands.claim()
+    hands.settle(Outcome(claim, "failed", delay_ms=0, value=b"{}"))
+    assert not hands.connection.exists("{rqdeps}:timers")
+    assert job.is_queued
+
+
+def test_a_job_given_back_before_it_began_still_has_its_ttl(q: Queue, hands: Hands) -> None:
     job = q.enqueue(steps.nothing, ttl=60)
     (claim,) = hands.claim()
     hands.store.run(claims.give_back([claim]))
-    assert not hands.connection.exists("{rqdeps}:timers")
-    assert job.is_queued
+    hands.pass_time("timers", 60_000)
+    assert hands.maintain().expired == [job.id]
 
 
 # Deletion

@@ -45,8 +45,8 @@ CHOSEN_IDS = ["chosen-1", "chosen-2", "chosen-3"]
 LONG = "long " * 20
 AN_HOUR_MS = 3_600_000
 
-#: How many jobs and edges a call may touch: most often so few that cascades are interrupted all the time.
-BUDGETS = [1, 2, 3, 5, 500]
+#: What a call may cost: most often so little that cascades are interrupted all the time.
+BUDGETS = [1, 3, 6, 12, 500]
 
 #: More calls than ``maintain`` or ``cascade`` can need to come to an end.
 MANY_CALLS = 500
@@ -388,16 +388,16 @@ class JobsMachine(RuleBasedStateMachine):
         holder.renames += 1
         self.settle(holder, outcomes, want=want, begin=want, queues=QUEUES, look=True)
         self.forget_claims(holder, outcomes)
-        known = [claim.id for claim in holder.held]
+        known = {claim.fence for claim in holder.held}
         for queue in QUEUES:
             offset, returned = 0, 0
             while offset >= 0:
-                offset, count = self.run(claims.reclaim(queue, holder=lost_name, offset=offset, known=known))
+                offset, count = self.run(claims.reclaim(queue, holder=lost_name, offset=offset, known=holder.held))
                 returned += count
             lost = [
                 job
                 for job in self.model.with_status("started")
-                if job.holder == lost_name and job.queue == queue and job.id not in known
+                if job.holder == lost_name and job.queue == queue and job.fence not in known
             ]
             assert returned == len(lost)
             for job in lost:
@@ -408,23 +408,20 @@ class JobsMachine(RuleBasedStateMachine):
         worker.held = [claim for claim in worker.held if claim.fence not in reported]
 
     @precondition(lambda self: self.has_work)
-    @rule(worker=some_workers, begun=st.lists(st.booleans(), min_size=10, max_size=10))
-    def renew(self, worker: int, begun: list[bool]) -> None:
-        held = self.busy_worker(worker).held[: len(begun)]
-        renewed = list(zip(held, begun, strict=False))
-        lost = self.run(claims.renew(renewed, lease_ms=LEASE_MS))
-        assert lost == [claim.id for claim, runs in renewed if not self.model.renew(claim, has_begun=runs)]
-
-    @precondition(lambda self: self.has_work)
-    @rule(worker=some_workers, drawn=some_outcomes)
-    def give_back(self, worker: int, drawn: list[tuple[int, str]]) -> None:
+    @rule(worker=some_workers, drawn=some_outcomes, begun=picks, gives_back=st.booleans())
+    def renew_and_give_back(self, worker: int, drawn: list[tuple[int, str]], begun: int, gives_back: bool) -> None:
+        """A worker renews its leases, each with or without word that the job has begun, and may return some jobs."""
         holder = self.busy_worker(worker)
-        outcomes = self.draw_outcomes(holder, drawn)
-        returned = [self.model.jobs[o.claim.id] for o in outcomes if self.is_held(o.claim)]
-        assert self.run(claims.give_back([outcome.claim for outcome in outcomes])) == len(returned)
-        for job in returned:
-            self.model.give_back(job)
-        self.forget_claims(holder, outcomes)
+        renewed = [(claim, bool(begun >> place & 1)) for place, claim in enumerate(holder.held)]
+        lost = self.run(claims.renew(renewed, lease_ms=LEASE_MS))
+        assert lost == [claim.id for claim, has_begun in renewed if not self.model.renew(claim, has_begun=has_begun)]
+        if gives_back:
+            outcomes = self.draw_outcomes(holder, drawn)
+            returned = [self.model.jobs[each.claim.id] for each in outcomes if self.is_held(each.claim)]
+            assert self.run(claims.give_back([each.claim for each in outcomes])) == len(returned)
+            for job in returned:
+                self.model.give_back(job)
+            self.forget_claims(holder, outcomes)
 
     def is_held(self, claim: Claimed) -> bool:
         return claim.id in self.model.jobs and self.model.jobs[claim.id].holds(claim)
@@ -570,7 +567,7 @@ def test_random_commands_on_random_graphs(valkey: Redis):
     run_state_machine_as_test(
         lambda: JobsMachine(valkey),
         settings=settings(
-            stateful_step_count=50,
+            stateful_step_count=40,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

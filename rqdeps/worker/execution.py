@@ -106,10 +106,17 @@ def _raised(error: BaseException, duration_ns: int) -> Report:
     return Report(
         "raised",
         duration_ns,
-        error_details(names[0], str(error), text),
+        error_details(names[0], _message_of(error), text),
         error_names=names,
         may_retry=may_retry,
     )
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a class of the job's own, with a __str__ of its own
+        return f"({type(error).__name__}, whose message can't be had)"
 
 
 def error_details(error_type: str, message: str, text: str) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import traceback
 from types import FrameType
 from typing import Any
 
@@ -33,11 +35,15 @@ def run_horse(pipe: Pipe, store: Store, supervisor_pid: int) -> None:
         code = 0
     except (BrokenPipeError, ConnectionResetError):
         code = 0  # the supervisor is gone
+    except BaseException:  # what happens here must not reach the supervisor's own code, of which this is a copy
+        traceback.print_exc()
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        os._exit(code)
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+        finally:
+            os._exit(code)
 
 
 def _set_up(pipe: Pipe, supervisor_pid: int) -> None:

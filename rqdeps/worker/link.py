@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from rqdeps.store import Call, Store
 from rqdeps.store.wire import Wire, WireLostError
@@ -35,7 +35,7 @@ class Link:
         store: the deployment.
         queues: the queues that are served.
         selector: where the sockets are registered.
-        on_lost: called when a request was left without a reply.
+        on_lost: called when the connection breaks: a request may be left without a reply, and a marker lost.
     """
 
     def __init__(
@@ -65,6 +65,11 @@ class Link:
         """Whether a request can be sent now."""
         return self._requests is not None and self._reply_to is None
 
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether a request is under way."""
+        return self._reply_to is not None
+
     def request(self, call: Call[T], then: Callable[[T], None]) -> None:
         """Sends a call; ``then`` gets its result. Only when ``is_free``."""
         assert self._requests is not None
@@ -88,6 +93,9 @@ class Link:
             self._lose(error)
             return
         self._reply_to = None
+        if self._tries:
+            log.warning("the server answers again")
+            self._tries = 0
         then(result)
 
     # Being woken
@@ -138,9 +146,6 @@ class Link:
         self._requests, self._wakes = requests, wakes
         self._selector.register(requests.fileno(), selectors.EVENT_READ, self._on_reply)
         self._selector.register(wakes.fileno(), selectors.EVENT_READ, self._on_woken)
-        if self._tries:
-            log.warning("the server answers again")
-        self._tries = 0
         self.retry_at = None
 
     def check(self) -> None:
@@ -152,15 +157,15 @@ class Link:
             self._lose(WireLostError(f"no reply for {REPLY_SECONDS:g} s"))
 
     def _lose(self, error: Exception) -> None:
-        unanswered = self._reply_to is not None
         self.close()
         self._note_failure(error)
-        if unanswered:
-            self._on_lost()
+        self._on_lost()
 
     def _note_failure(self, error: Exception) -> None:
         if not self._tries:
-            log.warning("%s; trying again", str(self._store.unavailable(error)).partition("\n")[0])
+            refused = isinstance(error, ResponseError)
+            what = f"the server refused: {error}" if refused else self._store.unavailable(error)
+            log.warning("%s; trying again", str(what).partition("\n")[0])
         self._tries += 1
         pause = min(_LONGEST_PAUSE, 0.05 * 2**self._tries) * (0.5 + random.random() / 2)  # noqa: S311
         self.retry_at = time.monotonic() + pause

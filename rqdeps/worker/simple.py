@@ -35,7 +35,8 @@ class Loop:
         self._store = store
         self._options = options
         self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms)
-        self._holders = 1
+        self._holder = f"{options.name}.1"
+        self._lost_reply = False  # then there may be claims that this worker does not know of
         self._held: Held | None = None
         self._over = threading.Event()
         self.jobs_done = 0
@@ -89,18 +90,20 @@ class Loop:
         while True:
             call = claims.settle(
                 [] if outcome is None else [outcome],
-                holder=f"{self._options.name}.{self._holders}",
+                holder=self._holder,
                 lease_ms=self._options.lease_ms,
                 queues=self._options.queues,
                 want=want,
                 begin=want,
             )
             try:
+                if self._lost_reply:
+                    self._reclaim()
                 settled = self._store.run(call, resend=False)
             except ConnectionUnavailableError as error:
                 log.warning("%s; trying again", error)
+                self._lost_reply = True
                 self._over.wait(_PAUSE)
-                self._reclaim()
                 continue
             left = settled.cascades_left
             while left:
@@ -108,13 +111,12 @@ class Loop:
             return settled
 
     def _reclaim(self) -> None:
-        holder = f"{self._options.name}.{self._holders}"
-        self._holders += 1
-        known = [] if self._held is None else [self._held.claim.id]
+        known = [] if self._held is None else [self._held.claim]
         for queue in self._options.queues:
             offset = 0
             while offset >= 0:
-                offset, _ = self._store.run(claims.reclaim(queue, holder=holder, offset=offset, known=known))
+                offset, _ = self._store.run(claims.reclaim(queue, holder=self._holder, offset=offset, known=known))
+        self._lost_reply = False
 
     def _claim(self, settled: Settled) -> Held | None:
         if not settled.claimed:

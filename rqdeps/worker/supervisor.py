@@ -83,11 +83,15 @@ class Supervisor:
     def _is_over(self) -> bool:
         if self._signals.is_forced:
             return True
-        if not self._holdings.is_empty or self._cascades_left:
+        if not self._holdings.is_empty or self._cascades_left or self._may_have_unknown_claims():
             return self._is_ending and self._holdings.runs_nothing and self._server_is_gone()
         if self._is_ending or self._has_reached_max_jobs():
             return True
         return self._options.burst and not self._left_to_do
+
+    def _may_have_unknown_claims(self) -> bool:
+        """Whether the server may have given this worker jobs that it does not know of yet."""
+        return self._link.awaits_reply or bool(self._reclaims)
 
     @property
     def _is_ending(self) -> bool:
@@ -273,7 +277,7 @@ class Supervisor:
         return f"{self._options.name}.{self._holders}"
 
     def _on_lost(self) -> None:
-        """A request was left without a reply: what it claimed is unknown, what it reported is reported again."""
+        """The connection broke: what a last request claimed is unknown, and what it reported is reported again."""
         self._holdings.report_again()
         self._reclaims.extend((queue, self._holder, 0) for queue in self._options.queues)
         self._holders += 1
@@ -284,7 +288,7 @@ class Supervisor:
         if not self._reclaims:
             return None
         queue, holder, offset = self._reclaims[0]
-        known = [held.claim.id for held, _ in self._holdings.all()]
+        known = [held.claim for held, _ in self._holdings.all()]
         return claims.reclaim(queue, holder=holder, offset=offset, known=known), self._on_reclaimed
 
     def _on_reclaimed(self, reply: tuple[int, int]) -> None:
@@ -322,6 +326,8 @@ class Supervisor:
     def _say_goodbye(self) -> None:
         """Ends the horses, gives back what they ran if the end was forced, and departs."""
         holdings = self._holdings
+        if self._may_have_unknown_claims():
+            self._on_lost()
         running = list(self._stable.held)
         self._stable.close()
         self._link.close()
@@ -339,6 +345,9 @@ class Supervisor:
             if left:
                 self._store.run(claims.give_back(left))
             self._store.run(last)
+            while (request := self._reclaim()) is not None:
+                call, then = request
+                then(self._store.run(call))
             self._store.run(upkeep.depart(self._options.name))
         except ConnectionUnavailableError as error:
             log.error("could not say goodbye: %s; what this worker held is taken back when its leases end", error)

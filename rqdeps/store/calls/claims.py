@@ -158,7 +158,7 @@ def give_back(claims: Sequence[Claimed]) -> Call[int]:
     return Call("give_back", args, int)
 
 
-def reclaim(queue: str, *, holder: str, offset: int, known: Collection[str]) -> Call[tuple[int, int]]:
+def reclaim(queue: str, *, holder: str, offset: int, known: Collection[Claimed]) -> Call[tuple[int, int]]:
     """Gives back what was claimed in calls whose reply was lost, one page of a queue's claims at a time.
 
     The result is the next offset (-1 at the end) and how many jobs went back.
@@ -167,6 +167,6 @@ def reclaim(queue: str, *, holder: str, offset: int, known: Collection[str]) -> 
         queue: whose claims to look at.
         holder: the name under which the lost claims were made.
         offset: how many claims to pass over; 0 at first.
-        known: ids of the jobs that the worker knows it holds.
+        known: the claims that the worker knows it holds.
     """
-    return Call("reclaim", [queue, holder, offset, *counted([*known])], tuple)
+    return Call("reclaim", [queue, holder, offset, *counted([f"{claim.id}:{claim.fence}" for claim in known])], tuple)

@@ -211,7 +211,7 @@ def _check_timers(data: Data) -> Iterator[str]:
         elif job.number("attempt") > 0:
             yield f"timers holds {job_id}, which has begun an attempt"
     for job in data.jobs.values():
-        waits = job.status in ("deferred", "scheduled", "queued") and "fence" not in job.fields
+        waits = job.status in ("deferred", "scheduled", "queued") and job.number("attempt") == 0
         if waits and "ttl" in job.fields and job.id not in timers:
             yield f"job {job.id}: waits with a ttl, and is not in timers"
 

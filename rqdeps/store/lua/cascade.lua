@@ -4,6 +4,8 @@
 --   ARGV   none
 --   reply  how many are left
 
+allow_when_full()
+
 local waiting = redis.call('ZRANGE', PREFIX .. 'cascades', 0, 9, 'WITHSCORES')
 for i = 1, #waiting, 2 do
   resolve.resume(waiting[i], tonumber(waiting[i + 1]))

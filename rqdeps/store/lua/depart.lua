@@ -2,6 +2,7 @@
 -- depart: a worker says that it is gone.
 --   KEYS   prefix
 --   ARGV   worker
+--   reply  1
 
 local worker = argument.text()
 redis.call('ZREM', PREFIX .. 'workers', worker)

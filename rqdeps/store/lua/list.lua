@@ -11,8 +11,8 @@ end
 local ids = {}
 for _, entry in ipairs(redis.call('LRANGE', key('queue', queue), offset, offset + count - 1)) do
   local id, epoch = string.match(entry, '^(.*):(%d+)$')
-  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch')
-  if facts[1] == 'queued' and facts[2] == epoch then
+  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'queue')
+  if facts[1] == 'queued' and facts[2] == epoch and facts[3] == queue then
     ids[#ids + 1] = id
   end
 end

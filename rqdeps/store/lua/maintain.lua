@@ -7,6 +7,8 @@
 --   reply  {1 if there is more to do at once, else 0, ms until a job of these queues is due (-1: none known),
 --           {jobs recovered}, {jobs whose ttl ran out}, number promoted, number of ended jobs looked at}
 
+allow_when_full()
+
 local lease_ms = argument.number()
 local queues = argument.list()
 

@@ -1,24 +1,22 @@
 -- @include lib/give_back
 -- reclaim: gives back what was claimed under a holder's name in calls whose reply was lost.
 --   KEYS   prefix
---   ARGV   queue · holder · how many claims of the queue to pass over · list of ids that the holder knows it holds
+--   ARGV   queue · holder · how many claims of the queue to pass over · list of claims that the holder knows, `id:fence`
 --   reply  {how many claims to pass over in the next call, or -1 when all were looked at, how many went back}
 
 local queue, holder, offset = argument.text(), argument.text(), argument.number()
 local known = {}
-for _, id in ipairs(argument.list()) do
-  known[id] = true
+for _, claim in ipairs(argument.list()) do
+  known[claim] = true
 end
 
 local returned = 0
 local page = redis.call('ZRANGE', key('started', queue), offset, offset + BUDGET - 1)
 for i = #page, 1, -1 do
-  if not known[page[i]] then
-    local j = job.read(page[i])
-    if j and j.holder == holder then
-      give_back(j)
-      returned = returned + 1
-    end
+  local j = job.read(page[i])
+  if j and j.holder == holder and not known[j.id .. ':' .. digits(j.fence)] then
+    give_back(j)
+    returned = returned + 1
   end
 end
 wake.flush()

@@ -4,6 +4,8 @@
 --   ARGV   lease in ms · number of claims; for each: id · fence · attempt that has begun, or 0 if it has not
 --   reply  {ids of the claims that are no longer held}
 
+allow_when_full()
+
 local lease_ms = argument.number()
 local lost = {}
 for _ = 1, argument.number() do

@@ -3,7 +3,9 @@
 --   ARGV   1 if the caller is about to write, else 0 · the version it would write
 --   reply  the version that the data has, or nil if there is none yet
 
-if ARGV[1] == '1' then
-  redis.call('SET', KEYS[1], ARGV[2], 'NX')
+local version = redis.call('GET', KEYS[1])
+if not version and ARGV[1] == '1' then
+  redis.call('SET', KEYS[1], ARGV[2])
+  version = ARGV[2]
 end
-return redis.call('GET', KEYS[1])
+return version

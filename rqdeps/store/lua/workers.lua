@@ -1,6 +1,7 @@
 -- @include lib/base
 -- workers: all workers that gave a sign of life lately.
 --   KEYS   prefix
+--   ARGV   none
 --   reply  {the server's time in ms, {name, {fields}, name, {fields}, …}}
 
 local list = {}

@@ -19,6 +19,12 @@ local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now = math.floor(now_us / 1000)
 
+-- A full server refuses a script's writes that may take memory, until it has made one that can't. Called first by what
+-- must work then too, so that a full server can drain.
+local function allow_when_full()
+  redis.call('ZREM', PREFIX .. 'workers', '')
+end
+
 -- Reads ARGV from left to right.
 local argument = { position = 0 }
 

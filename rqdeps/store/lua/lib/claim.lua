@@ -4,10 +4,11 @@
 local claim = {}
 
 -- One queue entry: claims the job if the entry still counts, and returns what the worker needs.
-local function take(entry, holder, lease_ms, begun)
+local function take(entry, queue, holder, lease_ms, begun)
   local id, epoch = string.match(entry, '^(.*):(%d+)$')
   local j = job.read(id)
-  if not j or j.status ~= 'queued' or j.epoch ~= tonumber(epoch) then
+  -- The queue is compared too: an entry may be left of a deleted job whose id another has now.
+  if not j or j.status ~= 'queued' or j.queue ~= queue or j.epoch ~= tonumber(epoch) then
     return nil
   end
   local fence = math.max(j.fence + 1, now_us)
@@ -38,7 +39,7 @@ function claim.take(queues, holder, lease_ms, want, begin)
       local asked = math.min(want - #jobs, looks)
       local entries = redis.call('LPOP', list, asked) or {}
       for _, entry in ipairs(entries) do
-        local taken = take(entry, holder, lease_ms, #jobs < begin)
+        local taken = take(entry, queue, holder, lease_ms, #jobs < begin)
         if taken then
           jobs[#jobs + 1] = taken
         else

@@ -1,4 +1,5 @@
 -- @include lib/resolve
+-- @include lib/give_back
 -- lib/recover: gives the jobs of lost workers back to their queues.
 
 local POISON_DEATHS = 3 -- a job whose workers died so often while it ran fails as a poison pill
@@ -19,6 +20,7 @@ local function recover(j, amnesty)
     resolve.finish(j, 'failed', fields, { left = true })
   else
     move(j, 'queued', fields, { front = true })
+    restart_timer(j)
     if j.begun == '1' then
       job.note_attempt(j, 'lost', '')
     end
