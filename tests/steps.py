@@ -125,3 +125,22 @@ def save_meta(value):
 
 def text_of(length):
     return "x" * length
+
+
+def close_stdout():
+    os.close(1)
+    sys.stdout.close()
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def fail_without_words():
+    raise UnspeakableError
+
+
+def interrupt_worker(value):
+    os.kill(os.getpid(), signal.SIGINT)
+    return value

@@ -400,3 +400,48 @@ def test_a_simple_worker_ends_after_max_jobs(connection: Redis) -> None:
     jobs: list[Job[object]] = [queue.enqueue(steps.nothing) for _ in range(5)]
     SimpleWorker("work", connection=connection).work(max_jobs=2)
     assert [job.get_status() for job in jobs] == ["finished"] * 2 + ["queued"] * 3
+
+
+def test_a_simple_worker_that_is_interrupted_finishes_its_job_and_ends(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    job, other = queue.enqueue(steps.interrupt_worker, "done"), queue.enqueue(steps.nothing)
+    SimpleWorker("work", connection=connection).work()
+    assert job.result == "done"
+    assert other.is_queued
+
+
+def test_an_exception_without_a_message_is_kept_all_the_same(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    job = queue.enqueue(steps.fail_without_words)
+    SimpleWorker("work", connection=connection).work(burst=True)
+    (attempt,) = job.attempts
+    assert attempt.error_type == "steps.UnspeakableError"
+
+
+def test_a_job_that_closes_standard_output_harms_only_its_process(q: Queue, valkey: Redis) -> None:
+    job, after = q.enqueue(steps.close_stdout), q.enqueue(steps.echo, "after")
+    with worker_process(_url(valkey), "--burst") as process:
+        assert process.wait() == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert job.is_finished
+    assert after.result == "after"
+
+
+def test_a_full_server_drains(q: Queue, valkey: Redis) -> None:
+    jobs = [q.enqueue(steps.echo, "x" * 50) for _ in range(50)]
+    later = q.enqueue_in(0.2, steps.echo, "later")
+    below = q.enqueue(steps.echo, later.output)
+    valkey.config_set("maxmemory-policy", "noeviction")
+    valkey.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(Exception, match="maxmemory"):
+            q.enqueue(steps.nothing)
+        with worker_process(_url(valkey)) as process:
+            eventually(lambda: below.get_status().is_terminal, seconds=30)
+            process.terminate()
+            assert process.wait() == 0
+    finally:
+        valkey.config_set("maxmemory", 0)
+    assert below.result == "later"
+    assert all(job.is_finished for job in jobs)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TypeVar
 
 from rqdeps.errors import ConnectionUnavailableError
-from rqdeps.store import Store
+from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, reads, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.worker.execution import execute
@@ -16,6 +20,8 @@ from rqdeps.worker.held import Held
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.upkeep import Upkeep
+
+T = TypeVar("T")
 
 log = logging.getLogger("rqdeps.worker")
 
@@ -46,7 +52,8 @@ class Loop:
         renewer = threading.Thread(target=self._renew_leases, name="rqdeps-leases", daemon=True)
         renewer.start()
         try:
-            self._work()
+            with self._stopping_on_signals():
+                self._work()
         finally:
             self._over.set()
             renewer.join()
@@ -57,6 +64,24 @@ class Loop:
     def stop(self) -> None:
         """Ends the work after the job that runs."""
         self._over.set()
+
+    @contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end the work after the job that runs. Python handles signals in the main thread only."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_signal(number: int, stack: FrameType | None) -> None:
+            log.warning("%s: finishing what runs, then ending", signal.Signals(number).name)
+            self.stop()
+
+        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def _work(self) -> None:
         while not self._over.is_set():
@@ -71,7 +96,7 @@ class Loop:
                 self._held = self._claim(settled)
             if self._is_enough():
                 return
-            if self._options.burst and not self._store.run(upkeep.pending(self._options.queues)):
+            if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
                 return
             self._over.wait(_PAUSE)
 
@@ -81,7 +106,7 @@ class Loop:
 
     def _run(self, held: Held) -> tuple[Outcome, int]:
         while held.cursor is not None:
-            held.add_outputs(*self._store.run(reads.outputs(held.claim.id, held.cursor)))
+            held.add_outputs(*self._ask(reads.outputs(held.claim.id, held.cursor)))
         report = execute(held.task(), self._store)
         return held.outcome(report), report.duration_ns
 
@@ -107,7 +132,7 @@ class Loop:
                 continue
             left = settled.cascades_left
             while left:
-                left = self._store.run(upkeep.cascade())
+                left = self._ask(upkeep.cascade())
             return settled
 
     def _reclaim(self) -> None:
@@ -115,7 +140,7 @@ class Loop:
         for queue in self._options.queues:
             offset = 0
             while offset >= 0:
-                offset, _ = self._store.run(claims.reclaim(queue, holder=self._holder, offset=offset, known=known))
+                offset, _ = self._ask(claims.reclaim(queue, holder=self._holder, offset=offset, known=known))
         self._lost_reply = False
 
     def _claim(self, settled: Settled) -> Held | None:
@@ -126,7 +151,16 @@ class Loop:
     def _keep_up(self) -> None:
         while (due := self._upkeep.due_call()) is not None:
             call, then = due
-            then(self._store.run(call))
+            then(self._ask(call))
+
+    def _ask(self, call: Call[T]) -> T:
+        """Makes a call, again and again while the server does not answer."""
+        while True:
+            try:
+                return self._store.run(call)
+            except ConnectionUnavailableError as error:
+                log.warning("%s; trying again", error)
+                time.sleep(_PAUSE)
 
     def _renew_leases(self) -> None:
         while not self._over.wait(self._options.lease_ms / 3000):
