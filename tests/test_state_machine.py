@@ -90,7 +90,7 @@ wishes = st.builds(
     st.sampled_from(QUEUES),
     st.sampled_from(VARIETIES),
     st.lists(st.sampled_from(RULES), min_size=1, max_size=3),
-    st.lists(st.tuples(picks, st.integers(0, 8)), max_size=5),
+    st.just([]) | st.lists(st.tuples(picks, st.integers(0, 8)), min_size=1, max_size=5),
 )
 
 
@@ -346,7 +346,7 @@ class JobsMachine(RuleBasedStateMachine):
     some_workers = st.integers(0, 1)
     some_queues = st.permutations(QUEUES).flatmap(lambda names: st.sampled_from([names, names, names[:1]]))
 
-    @rule(worker=some_workers, want=st.integers(0, 6), begin=st.integers(0, 6), queues=some_queues)
+    @rule(worker=some_workers, want=st.integers(0, 3), begin=st.integers(0, 3), queues=some_queues)
     def wake_and_claim(self, worker: int, want: int, begin: int, queues: list[str]) -> None:
         """A worker takes a wake marker and claims; if it wants nothing now, that puts the marker back."""
         self.client.zpopmin(f"{self.store.keys.prefix}wake:{queues[0]}")
@@ -430,10 +430,20 @@ class JobsMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.untold())
     @rule()
-    def carry_on_cascades(self) -> None:
+    def carry_on_cascades_once(self) -> None:
         left = self.run(upkeep.cascade())
         self.absorb_cascades(at_most=self.budget)
         assert left or not self.left_behind
+
+    @precondition(lambda self: self.model.untold())
+    @rule()
+    def carry_on_cascades_to_the_end(self) -> None:
+        for calls in range(1, MANY_CALLS):
+            if not self.run(upkeep.cascade()):
+                self.absorb_cascades(at_most=calls * self.budget, left=0)
+                assert not self.left_behind
+                return
+        raise AssertionError("cascades never come to an end")
 
     # Time
 
@@ -526,30 +536,17 @@ class JobsMachine(RuleBasedStateMachine):
             return
         try:
             if sys.exc_info()[1] is None:
-                self.run_all_to_the_end()
+                self.bring_all_to_an_end()
         finally:
             self.patch.stop()
 
-    def run_all_to_the_end(self) -> None:
-        """Whatever happened: workers that come now bring every job to an end."""
-        worker = Worker(3)
+    def bring_all_to_an_end(self) -> None:
+        """Whatever happened: workers that come now bring every job to an end, and in time nothing is left of any."""
         for _ in range(MANY_CALLS):
-            for job in self.model.with_status("started"):
-                self.a_lease_is_lost(job)
-                self.after_maintenance()
-            for job in list(self.model.jobs.values()):
-                if job.status == "scheduled" or job.time_is_ahead:
-                    self.make_due(f"scheduled:{job.queue}", job)
-                    self.write(job, "scheduled_for", 1)
-                    self.model.come_due(job)
-            self.maintain()
-            self.after_maintenance()
-            self.settle(worker, [], want=5, begin=5, queues=QUEUES, look=True)
-            outcomes = [Outcome(claim, "finished", value=b"1") for claim in worker.held]
-            worker.held = []
-            self.settle(worker, outcomes, want=0, begin=0, queues=QUEUES, look=False)
             if all(job.has_ended for job in self.model.jobs.values()):
                 break
+            self.let_all_times_come()
+            self.run_what_is_queued()
         self.maintain()
         self.after_maintenance()
         assert not self.model.untold()
@@ -557,6 +554,33 @@ class JobsMachine(RuleBasedStateMachine):
         self.the_store_says_what_the_model_says()
         self.the_stored_data_is_in_order()
         assert not self.run(upkeep.pending(QUEUES))
+        self.delete_all()
+
+    def let_all_times_come(self) -> None:
+        for job in self.model.with_status("started"):
+            self.a_lease_is_lost(job)
+            self.after_maintenance()
+        for job in self.model.jobs.values():
+            if job.status == "scheduled" or job.time_is_ahead:
+                self.make_due(f"scheduled:{job.queue}", job)
+                self.write(job, "scheduled_for", 1)
+                self.model.come_due(job)
+        self.maintain()
+        self.after_maintenance()
+
+    def run_what_is_queued(self) -> None:
+        worker = Worker(3)
+        self.settle(worker, [], want=5, begin=5, queues=QUEUES, look=True)
+        outcomes = [Outcome(claim, "finished", value=b"1") for claim in worker.held]
+        self.settle(worker, outcomes, want=0, begin=0, queues=QUEUES, look=False)
+
+    def delete_all(self) -> None:
+        for _ in range(MANY_JOBS):
+            for job in reversed(list(self.model.jobs.values())):
+                self.a_record_is_kept_no_longer(job)
+        assert not self.model.jobs
+        names = {key.decode().removeprefix(self.store.keys.prefix) for key in self.client.scan_iter()}
+        assert {name.partition(":")[0] for name in names} <= {"schema", "queues", "beat", "wake", "queue", "queue-meta"}
 
 
 COUNTERS = ("attempt", "failures", "deaths")
@@ -567,7 +591,7 @@ def test_random_commands_on_random_graphs(valkey: Redis):
     run_state_machine_as_test(
         lambda: JobsMachine(valkey),
         settings=settings(
-            stateful_step_count=40,
+            stateful_step_count=50,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
