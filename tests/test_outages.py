@@ -19,7 +19,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rqdeps import JobStatus, Queue, SimpleWorker, embedded
 from rqdeps.store import store
 
-
 in_full = pytest.mark.skipif(
     os.environ.get("RQDEPS_TEST_PROFILE") != "full", reason="depends on the machine's speed: run by tox -e full"
 )
