@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 import rqdeps.store.scripts
+import rqdeps.store.store
 from rqdeps import Dependency, Queue
 from rqdeps.errors import GraphTooLargeError
 from rqdeps.store.calls import claims, reads, upkeep
@@ -135,6 +137,79 @@ def test_a_server_that_has_lost_its_scripts_gets_them_again(connection: Redis):
     connection.script_flush()
     hands.finish(first.id)
     assert statuses(queue.store, [first.id, second.id]) == ["finished", "queued"]
+
+
+# What exceeds a call's budget, made small here, goes on in the next
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(rqdeps.store.store, "script", partial(script, budget=2))
+    return 2
+
+
+def test_claims_whose_reply_was_lost_are_given_back_page_by_page(valkey: Redis, small_budget: int):
+    queue = Queue(connection=valkey)
+    ids = [queue.enqueue(samples.anything).id for _ in range(9)]
+    known, lost = HandWorker(queue.store), HandWorker(queue.store)
+    while len(known.held) + len(lost.held) < len(ids):
+        known.claim(1)
+        lost.claim(1)
+        lost.claim(1)
+    offset, returned = 0, 0
+    while offset >= 0:
+        call = claims.reclaim("default", holder=lost.holder, offset=offset, known=list(known.held.values()))
+        offset, count = queue.store.run(call)
+        assert count <= small_budget
+        returned += count
+    assert returned == len(lost.held)
+    assert sorted(queue.job_ids("queued")) == sorted(lost.held)
+    assert sorted(queue.job_ids("started")) == sorted(known.held)
+
+
+def test_whether_a_job_is_still_needed_is_looked_up_page_by_page(valkey: Redis, small_budget: int):
+    queue = Queue(connection=valkey)
+    needed = queue.enqueue(samples.anything)
+    dependents = [queue.enqueue(samples.anything, depends_on=needed) for _ in range(7)]
+    hands = HandWorker(queue.store)
+    hands.claim(1)
+    hands.finish(needed.id)
+    for _ in dependents[:-1]:
+        for job_id in hands.claim(1):
+            hands.finish(job_id)
+    assert dependents[-1].is_queued
+
+    def keep_no_longer() -> None:
+        valkey.zadd("{rqdeps}:finished:default", {needed.id: 1})
+        valkey.hset(f"{{rqdeps}}:job:{needed.id}", "ended_at", 1)
+        for _ in range(20):
+            if not queue.store.run(upkeep.maintain(["default"], lease_ms=LEASE_MS)).has_more:
+                return
+        raise AssertionError("maintain never comes to an end")
+
+    keep_no_longer()
+    assert needed.is_finished
+    (last,) = hands.claim(1)
+    hands.finish(last)
+    keep_no_longer()
+    assert statuses(queue.store, [needed.id]) == [None]
+
+
+# Entries of queues that are left of a job whose id another has now
+
+
+def test_a_job_is_not_claimed_from_a_queue_that_another_job_of_its_id_was_in(connection: Redis):
+    first, second = Queue("first", connection=connection), Queue("second", connection=connection)
+    first.enqueue(samples.anything, job_id="chosen", ttl=60)
+    for registry, field in (("timers", "ttl"), ("canceled:first", "ended_at")):
+        connection.zadd(f"{{rqdeps}}:{registry}", {"chosen": 1})
+        connection.hset("{rqdeps}:job:chosen", field, 1)
+        first.store.run(upkeep.maintain(["first"], lease_ms=LEASE_MS))
+    assert statuses(first.store, ["chosen"]) == [None]
+    second.enqueue(samples.anything, job_id="chosen")
+    assert first.job_ids() == []
+    assert HandWorker(first.store, ["first"]).claim() == []
+    assert HandWorker(first.store, ["second"]).claim() == ["chosen"]
 
 
 # A server whose memory is full. fakeredis has no limit of memory.

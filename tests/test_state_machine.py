@@ -576,7 +576,7 @@ class JobsMachine(RuleBasedStateMachine):
 
     def delete_all(self) -> None:
         for _ in range(MANY_JOBS):
-            for job in reversed(list(self.model.jobs.values())):
+            for job in list(self.model.jobs.values()):
                 self.a_record_is_kept_no_longer(job)
         assert not self.model.jobs
         names = {key.decode().removeprefix(self.store.keys.prefix) for key in self.client.scan_iter()}
@@ -591,7 +591,7 @@ def test_random_commands_on_random_graphs(valkey: Redis):
     run_state_machine_as_test(
         lambda: JobsMachine(valkey),
         settings=settings(
-            stateful_step_count=50,
+            stateful_step_count=40,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
