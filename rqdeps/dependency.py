@@ -28,6 +28,10 @@ _SUCCESS_OF_THE_ONLY_ONE: Final = frozenset(
 )
 
 
+#: Rules of which two groups mean the same as one group of both.
+ADDITIVE_RULES: Final = frozenset({"all_success", "all_failed", "all_done", "none_failed", "none_skipped"})
+
+
 class HasId(Protocol):
     """Anything with a job's id: a ``Job``, or the ``EnqueueData`` of a job to be."""
 

@@ -8,15 +8,68 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from rqdeps.dependency import Output
-from rqdeps.errors import DependencyCycleError, GraphTooLargeError
+from rqdeps.dependency import ADDITIVE_RULES, Output
+from rqdeps.fallback import MOST_IN_A_ROW, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
-from rqdeps.options import OPTION_NAMES, JobOptions
+from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions
 from rqdeps.serializers import dumps, encode_call
 from rqdeps.store.calls.call import Argument
+from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
-from rqdeps.store.scripts import BUDGET, JOB_COST
+
+
+@dataclass(frozen=True)
+class FunctionCall:
+    """A call with its options, told apart."""
+
+    func: Callable[..., Any] | str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    options: JobOptions
+    kwargs_are_meant: bool = False
+
+    @classmethod
+    def split(cls, func: Callable[..., Any] | str, args: tuple[Any, ...], named: Mapping[str, Any]) -> FunctionCall:
+        """Tells the function's arguments from the options.
+
+        Args:
+            func: a function, or its dotted path.
+            args: the arguments by position.
+            named: arguments and options by name. With ``args`` or ``kwargs`` among them, these alone are arguments.
+
+        Raises:
+            TypeError: arguments came beside ``args=`` or ``kwargs=``, or an option has a value of the wrong kind.
+            ValueError: an option makes no sense.
+        """
+        kwargs = dict(named)
+        options = {name: kwargs.pop(name) for name in (*OPTION_NAMES, *RESERVED_NAMES) if name in kwargs}
+        explicit = {name: kwargs.pop(name) for name in ("args", "kwargs") if name in kwargs}
+        if not explicit:
+            return cls(func, args, kwargs, JobOptions.read(options))
+        if args or kwargs:
+            extra = ", ".join([*map(repr, args), *(f"{name}=" for name in kwargs)])
+            raise TypeError(
+                f"with args= or kwargs=, these alone are the function's arguments; {extra} came beside them"
+            )
+        return cls.apart(func, explicit.get("args"), explicit.get("kwargs"), JobOptions.read(options))
+
+    @classmethod
+    def apart(cls, func: Callable[..., Any] | str, args: object, kwargs: object, options: JobOptions) -> FunctionCall:
+        """A call whose arguments were given apart from the options.
+
+        Raises:
+            TypeError: they are no list and no dictionary.
+        """
+        if args is not None and not isinstance(args, (list, tuple)):
+            raise TypeError(f"args= is a list or a tuple of the function's arguments, not {type(args).__name__}")
+        if kwargs is not None and (not isinstance(kwargs, dict) or not all(isinstance(name, str) for name in kwargs)):
+            raise TypeError("kwargs= is a dictionary of the function's arguments by name")
+        return cls(func, args or (), kwargs or {}, options, kwargs_are_meant=True)
+
+    def data(self) -> EnqueueData:
+        """The job to be that makes this call. Raises what ``EnqueueData.make`` raises."""
+        return EnqueueData.make(self.func, self.args, self.kwargs, self.options, kwargs_are_meant=self.kwargs_are_meant)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +85,9 @@ class EnqueueData:
         nonce: tells a second sending of this job from another job with its id; empty where nobody else can use the id.
         delay_ms: how long it waits from the moment it is enqueued, in milliseconds.
         scheduled_for_ms: the moment it waits for, in milliseconds since 1970.
+        fallback: what stands in for it if it fails.
+        fallback_of: the job that it stands in for.
+        queue: its queue; without one, the queue that enqueues it.
     """
 
     __rqdeps_job__ = True
@@ -44,6 +100,9 @@ class EnqueueData:
     nonce: str = ""
     delay_ms: int | None = None
     scheduled_for_ms: int | None = None
+    fallback: EnqueueData | None = None
+    fallback_of: str | None = None
+    queue: str | None = None
 
     @classmethod
     def make(
@@ -70,14 +129,58 @@ class EnqueueData:
             SerializationError: an argument can't be carried.
             ValueError: the output of a job is wanted that the job may run without.
         """
+        data = cls._checked(func, args, kwargs, options, kwargs_are_meant=kwargs_are_meant)
+        return data if options.fallback is None else data._with_fallback(options.fallback, args, kwargs, rank=1)
+
+    @classmethod
+    def _checked(
+        cls,
+        func: Callable[..., Any] | str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: JobOptions,
+        *,
+        kwargs_are_meant: bool,
+        fallback_of: str | None = None,
+    ) -> EnqueueData:
         function = path_of(func)
         if callable(func):
             bind(func, tuple(args), dict(kwargs), OPTION_NAMES, explicit=kwargs_are_meant)
         elif not kwargs_are_meant:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = encode_call(tuple(args), dict(kwargs))
+        groups = _groups(options, outputs) if fallback_of is None else _groups_of_fallback(fallback_of, outputs)
         nonce = secrets.token_hex(4) if options.job_id else ""
-        return cls(options.job_id or new_id(), function, payload, _groups(options, outputs), options, nonce)
+        job_id = options.job_id or new_id()
+        return cls(job_id, function, payload, groups, options, nonce, fallback_of=fallback_of)
+
+    def _with_fallback(
+        self, fallback: Fallback, args: Sequence[Any], kwargs: Mapping[str, Any], *, rank: int
+    ) -> EnqueueData:
+        if rank > MOST_IN_A_ROW:
+            raise ValueError(f"at most {MOST_IN_A_ROW} fallbacks can stand behind each other")
+        if fallback.takes_arguments_of_job:
+            call = FunctionCall(fallback.func, args, kwargs, JobOptions(), kwargs_are_meant=True)
+        else:
+            call = FunctionCall.split(fallback.func, fallback.args, fallback.kwargs)
+        stand_in = EnqueueData._checked(
+            call.func,
+            call.args,
+            call.kwargs,
+            call.options,
+            kwargs_are_meant=call.kwargs_are_meant,
+            fallback_of=self.id,
+        )
+        if call.options.fallback is not None:
+            stand_in = stand_in._with_fallback(call.options.fallback, call.args, call.kwargs, rank=rank + 1)
+        return replace(self, fallback=stand_in)
+
+    def with_fallbacks(self) -> list[EnqueueData]:
+        """The job, the fallback that stands behind it, and so on."""
+        found = [self]
+        while (fallback := found[-1].fallback) is not None:
+            found.append(fallback)
+        return found
 
     @property
     def output(self) -> Any:
@@ -92,12 +195,34 @@ class EnqueueData:
         """The job as the call to the server takes it."""
         return NewJob(
             id=self.id,
-            queue=queue,
+            queue=self.queue or queue,
             fields=self._fields(),
             nonce=self.nonce,
             delay_ms=self.delay_ms,
             groups=self.groups,
         )
+
+    def fields(self) -> dict[str, bytes]:
+        """The job's hash, as it will be once it is saved."""
+        known: dict[str, Argument] = {"status": "created", "queue": self.queue or "default", **self._fields()}
+        return {name: value if isinstance(value, bytes) else str(value).encode() for name, value in known.items()}
+
+    def waiting_for(self, group: NewGroup) -> EnqueueData:
+        """The same job, with one more group of dependencies.
+
+        Raises:
+            ValueError: it depends on one of them already.
+        """
+        known = {job_id for each in self.groups for _, job_id in each.members}
+        for _, job_id in group.members:
+            if job_id in known:
+                raise ValueError(f"job {self.id!r} depends on {job_id!r} already; a job stands in one group only")
+        groups = list(self.groups)
+        for i, each in enumerate(groups):
+            if each.rule == group.rule and group.rule in ADDITIVE_RULES:
+                groups[i] = NewGroup(each.rule, [*each.members, *group.members])
+                return replace(self, groups=tuple(groups))
+        return replace(self, groups=(*groups, group))
 
     def _fields(self) -> dict[str, Argument]:
         options = self.options
@@ -112,6 +237,9 @@ class EnqueueData:
             "at_front": 1 if options.at_front else None,
             "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
             "scheduled_for": self.scheduled_for_ms,
+            "held": 1 if options.hold else None,
+            "fallback": self.fallback.id if self.fallback else None,
+            "fallback_of": self.fallback_of,
         }
         if options.retry is not None:
             fields["retries"] = options.retry.max
@@ -141,40 +269,48 @@ def _groups(options: JobOptions, outputs: Sequence[Output]) -> tuple[NewGroup, .
     return tuple(groups)
 
 
-def check_batch(jobs: Sequence[NewJob]) -> None:
-    """Checks what jobs of one call mean for each other.
+def _groups_of_fallback(job_id: str, outputs: Sequence[Output]) -> tuple[NewGroup, ...]:
+    """A fallback waits for its job, and until the outputs it takes are known, but they never keep it from running."""
+    wanted = {output.job_id: output for output in outputs}
+    if job_id in wanted:
+        raise ValueError("a fallback runs because its job has failed, so it can't take the job's output")
+    groups = [NewGroup("fallback", [("fallback", job_id)])]
+    if wanted:
+        groups.append(NewGroup("all_done", [("output", wanted_id) for wanted_id in wanted]))
+    return tuple(groups)
+
+
+def order_of(jobs: Sequence[NewJob]) -> list[str]:
+    """The ids of jobs of one call, each after all that it waits for.
 
     Raises:
         ValueError: two of them have the same id.
         DependencyCycleError: they would wait for each other in a circle.
-        GraphTooLargeError: they are more than one call takes.
     """
-    waits_for = {job.id: {job_id for group in job.groups for _, job_id in group.members} for job in jobs}
-    if len(waits_for) < len(jobs):
-        repeated = next(job.id for i, job in enumerate(jobs) if any(job.id == other.id for other in jobs[:i]))
-        raise ValueError(f"two jobs of one call have the id {repeated!r}")
+    waits_for: dict[str, set[str]] = {}
+    stands_in: dict[str, str] = {}
+    for job in jobs:
+        if job.id in waits_for:
+            raise ValueError(f"two jobs of one call have the id {job.id!r}")
+        waits_for[job.id] = {job_id for group in job.groups for _, job_id in group.members}
+        if fallback := job.fields.get("fallback"):
+            stands_in[job.id] = str(fallback)
+    for job_id, dependencies in waits_for.items():  # who waits for a job waits for what may stand in for it
+        for dependency in list(dependencies):
+            stand_in = stands_in.get(dependency)
+            while stand_in is not None and stand_in != job_id:
+                dependencies.add(stand_in)
+                stand_in = stands_in.get(stand_in)
     try:
-        TopologicalSorter(waits_for).prepare()
+        return list(TopologicalSorter(waits_for).static_order())
     except CycleError as error:
-        circle = " → ".join(repr(job_id) for job_id in reversed(error.args[1]))
-        raise DependencyCycleError(f"these jobs would wait for each other for ever: {circle}") from None
-    cost = sum(job.cost for job in jobs)
-    if cost > BUDGET:
-        edges = cost - JOB_COST * len(jobs)
-        if len(jobs) == 1:
-            raise GraphTooLargeError(
-                f"a job with {edges} dependencies is more than one call takes: a job may have {BUDGET - JOB_COST}. "
-                f"Let it depend on jobs that each wait for a part of them"
-            )
-        raise GraphTooLargeError(
-            f"{len(jobs)} jobs with {edges} dependencies are more than one call takes: {JOB_COST} for each job and 1 "
-            f"for each dependency may make {BUDGET}. Enqueue them in several calls, dependencies first"
-        )
+        raise circle(list(reversed(error.args[1]))) from None
 
 
 def reusable(data: EnqueueData) -> EnqueueData:
     """The same job, safe in the hands of a program, which may enqueue it twice: that makes one job."""
-    return replace(data, nonce=data.nonce or secrets.token_hex(4))
+    fallback = data.fallback and reusable(data.fallback)
+    return replace(data, nonce=data.nonce or secrets.token_hex(4), fallback=fallback)
 
 
 def delayed(data: EnqueueData, delay_ms: int) -> EnqueueData:

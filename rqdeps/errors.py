@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class RqdepsError(Exception):
     """The base of all errors that rqdeps raises on purpose."""
@@ -30,7 +32,54 @@ class DependencyCycleError(RqdepsError, ValueError):
 
 
 class GraphTooLargeError(RqdepsError, ValueError):
-    """One call holds more jobs and dependencies than the server takes in one step."""
+    """More was asked for than the server takes in one step, in a place where it has to be one."""
+
+
+class GraphGivenUpError(RqdepsError):
+    """A large graph was given up, because nothing came for a minute before its last piece. Nothing of it is left."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "more than a minute passed between two pieces of this graph, so it was given up: enqueue it again"
+        )
+
+
+class InvalidJobOperationError(RqdepsError, ValueError):
+    """This can't be done with a job in its present status."""
+
+
+class UpstreamFailedError(InvalidJobOperationError):
+    """A job can't be requeued, because what it depends on does not let it run.
+
+    Attributes:
+        job_id: the job.
+        status: what its dependencies make of it: ``"upstream_failed"`` or ``"skipped"``.
+        culprits: the jobs to requeue instead, with the status of each.
+    """
+
+    def __init__(self, job_id: str, status: str, culprits: Sequence[tuple[str, str]] = (), more: bool = False) -> None:
+        way_out = "requeue what it waited for, or use requeue(force=True) to run it all the same"
+        if culprits:
+            named = ", ".join(f"{culprit!r} ({how})" for culprit, how in culprits)
+            way_out = (
+                f"requeue {named}{' and others' if more else ''} instead, or use force=True to run it all the same"
+            )
+        super().__init__(f"job {job_id!r} is {status}, so it can't run by itself: {way_out}")
+        self.job_id = job_id
+        self.status = status
+        self.culprits = list(culprits)
+
+
+class FallbackReleasedError(InvalidJobOperationError):
+    """A failed job can't be requeued, because its fallback stands in for it already."""
+
+    def __init__(self, job_id: str, fallback_id: str, status: str) -> None:
+        super().__init__(
+            f"job {job_id!r} has failed and its fallback {fallback_id!r} is {status}: requeue(force=True) runs the job "
+            f"again all the same"
+        )
+        self.job_id = job_id
+        self.fallback_id = fallback_id
 
 
 class UnsupportedFunctionError(RqdepsError, ValueError):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from redis import Redis
 
 from rqdeps.dependency import Output
+from rqdeps.enqueue_data import FunctionCall, reusable
 from rqdeps.errors import (
     DeadlockError,
     JobFailedError,
@@ -22,21 +23,28 @@ from rqdeps.errors import (
     ResultExpiredError,
     WaitTimeoutError,
 )
-from rqdeps.job_facts import JobFacts, moment, worker_of
+from rqdeps.explain import explain
+from rqdeps.ids import check_queue_name
+from rqdeps.job_changes import JobChanges
+from rqdeps.job_facts import moment, worker_of
+from rqdeps.lineage import edges_of
+from rqdeps.options import AllOptions, JobOptions
 from rqdeps.serializers import loads
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import reads
 from rqdeps.store.scripts import BUDGET
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from rqdeps.options import Duration
+
 R = TypeVar("R")
 D = TypeVar("D")
 
 #: How long to wait for word of a job's end before looking again, in seconds: a published message can be lost.
 _LOOK_AGAIN = 15.0
-
-#: How many dependencies an error names.
-_BLAMED_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -85,12 +93,53 @@ class JobDependency:
     wants_output: bool
 
 
-class Job(JobFacts, Generic[R]):
+class Job(JobChanges, Generic[R]):
     """A function call that a worker makes, now or later, here or elsewhere. Made by ``Queue.enqueue``."""
 
     __rqdeps_job__ = True
 
-    # Finding jobs
+    # Making and finding jobs
+
+    @classmethod
+    def create(
+        cls,
+        func: Callable[..., R] | str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        connection: Redis | None = None,
+        *,
+        url: str | None = None,
+        queue: str = "default",
+        id: str | None = None,  # noqa: A002 - RQ's name
+        timeout: Duration | None = None,
+        **options: Unpack[AllOptions],
+    ) -> Job[R]:
+        """Makes a job that nobody knows of yet: ``save()`` holds it on the server, ``Queue.enqueue_job`` enqueues it.
+
+        Others may depend on it, be it only once it is saved. ``Queue.enqueue_many`` takes several in any order.
+
+        Args:
+            func: a function that workers can import, or its dotted path.
+            args: the function's arguments.
+            kwargs: the function's arguments by name.
+            connection: a client of the server.
+            url: where the server is, instead of a connection.
+            queue: the name of the job's queue.
+            id: RQ's other name for ``job_id``.
+            timeout: RQ's other name for ``job_timeout``.
+            **options: see ``AllOptions``.
+
+        Raises:
+            UnsupportedFunctionError: a worker could not find the function.
+            SerializationError: an argument can't be carried.
+            TypeError: the arguments don't fit the function's signature.
+            ValueError: an option makes no sense.
+        """
+        named = JobOptions.named(options, job_id=id, job_timeout=timeout)
+        data = FunctionCall.apart(func, args, kwargs, JobOptions.read(named)).data()
+        job: Job[R] = cls(data.id, store_of(connection, url))
+        job.draft = replace(reusable(data), queue=check_queue_name(queue))
+        return job
 
     @classmethod
     def fetch(cls, job_id: str, connection: Redis | None = None, *, url: str | None = None) -> Job[Any]:
@@ -159,10 +208,7 @@ class Job(JobFacts, Generic[R]):
         """The dependencies whose end has kept the job from running."""
         if self.get_status(refresh=False) not in (JobStatus.UPSTREAM_FAILED, JobStatus.SKIPPED):
             return None
-        ended = [edge for edge in self.dependencies() if edge.outcome not in (None, JobStatus.FINISHED)]
-        shown = ", ".join(f"{edge.id} ({edge.outcome})" for edge in ended[:_BLAMED_SHOWN])
-        more = f" and {len(ended) - _BLAMED_SHOWN} more" if len(ended) > _BLAMED_SHOWN else ""
-        return f"it waited for {shown}{more}" if ended else None
+        return explain(self, self._store)
 
     def return_value(self, refresh: bool = False) -> R | None:
         """What the job returned, or ``None`` if it has not finished or its value is kept no longer, as in RQ.
@@ -222,6 +268,7 @@ class Job(JobFacts, Generic[R]):
 
     def dependencies(self) -> list[JobDependency]:
         """The jobs that this one depends on, group by group."""
+        edges = sorted(edges_of(self.id, self._store), key=lambda edge: (edge.group, edge.dependency_id))
         return [
             JobDependency(
                 id=edge.dependency_id,
@@ -229,20 +276,29 @@ class Job(JobFacts, Generic[R]):
                 rule=edge.rule,
                 outcome=JobStatus(edge.outcome) if edge.outcome else None,
                 status=JobStatus(edge.status) if edge.status else None,
-                wants_output=edge.wants_output,
+                wants_output=edge.kind == "output",
             )
-            for edge in self._store.run(reads.edges(self.id))
+            for edge in edges
         ]
 
     @property
     def dependency_ids(self) -> list[str]:
         """The ids of the jobs that this one depends on."""
-        return [edge.dependency_id for edge in self._store.run(reads.edges(self.id))]
+        return [dependency.id for dependency in self.dependencies()]
 
     @property
     def dependent_ids(self) -> list[str]:
-        """The ids of the jobs that depend on this one, in the order in which they were enqueued."""
-        return self._store.run(reads.dependents(self.id))
+        """The ids of the jobs that depend on this one: its fallback first, then in the order of their linking."""
+        found: list[str] = []
+        page = self._store.run(reads.dependents(self.id))
+        while page:
+            found += [job_id for job_id, _ in page]
+            page = self._store.run(reads.dependents(self.id, page[-1][1]))
+        return found
+
+    def explain(self) -> str:
+        """One sentence for people on where the job stands: why it does not run, or how it ended."""
+        return explain(self, self._store)
 
 
 def _seconds(timeout: object) -> float:

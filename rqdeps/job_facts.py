@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, cast
 
+from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import NoSuchJobError
 from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.serializers import decode_call, dumps, loads
@@ -25,6 +26,8 @@ class JobFacts:
         self._store = store
         self._loaded = fields
         self._meta: dict[str, Any] | None = None
+        #: What ``Job.create`` made and nobody has saved yet.
+        self.draft: EnqueueData | None = None
         #: In the job itself: which attempt runs. The server may not know yet that it has begun.
         self.running_attempt: int | None = None
 
@@ -43,7 +46,7 @@ class JobFacts:
         Raises:
             NoSuchJobError: it has been deleted.
         """
-        fields = self._store.run(reads.fetch([self.id]))[0]
+        fields = self._store.run(reads.fetch([self.id]))[0] if self.draft is None else self.draft.fields()
         if fields is None:
             raise NoSuchJobError(self.id)
         self._loaded = fields
@@ -182,6 +185,21 @@ class JobFacts:
         return self._number("attempt") if self.running_attempt is None else self.running_attempt
 
     @property
+    def fallback_id(self) -> str | None:
+        """The id of the job that stands in for this one if it fails."""
+        return self._text("fallback") or None
+
+    @property
+    def fallback_of(self) -> str | None:
+        """The id of the job that this one stands in for."""
+        return self._text("fallback_of") or None
+
+    @property
+    def is_being_stopped(self) -> bool:
+        """Whether the job runs, and was asked to stop."""
+        return bool(self._text("stop"))
+
+    @property
     def retries_left(self) -> int:
         """How many more failures would be followed by another attempt."""
         return max(0, self._number("retries") - self._number("failures"))
@@ -219,6 +237,11 @@ class JobFacts:
     # Reading fields
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether what it says of itself is at hand."""
+        return self._loaded is not None
+
+    @property
     def _fields(self) -> dict[str, bytes]:
         if self._loaded is None:
             self.refresh()
@@ -235,7 +258,11 @@ class JobFacts:
         return None if value is None else moment(int(value))
 
     def _call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        _, payload = self._store.run(reads.read_part(self.id, "payload"))
+        payload: bytes | None
+        if self.draft is None:
+            _, payload = self._store.run(reads.read_part(self.id, "payload"))
+        else:
+            payload = self.draft.payload
         if payload is None:
             raise NoSuchJobError(self.id)
         return decode_call(payload, lambda output: output)

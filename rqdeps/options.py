@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from rqdeps.dependency import Dependency, DependsOn, groups_of
 from rqdeps.durations import LONGEST_MS, to_ms
+from rqdeps.fallback import Fallback
 from rqdeps.ids import check_id
 from rqdeps.retry import Retry
 
@@ -43,6 +44,8 @@ class Options(TypedDict, total=False):
         retry: a number of retries, or a ``Retry``.
         run_after_failure: short for ``depends_on=Dependency(..., rule="all_done")``.
         allow_partial_dependencies: short for ``rule="all_done_min_one_success"``.
+        fallback: what stands in for the job once it has failed for good: a function, which gets the job's own
+            arguments, or a ``Fallback``.
     """
 
     job_id: str | None
@@ -58,15 +61,28 @@ class Options(TypedDict, total=False):
     retry: int | Retry | None
     run_after_failure: bool
     allow_partial_dependencies: bool
+    fallback: Callable[..., Any] | str | Fallback | None
 
 
-#: The options of this release.
+class AllOptions(Options, total=False):
+    """The options of ``enqueue``, and those that only ``Queue.options`` takes: their names stay free for arguments.
+
+    Attributes:
+        hold: whether the job is only saved, to be let go by ``job.release()``.
+    """
+
+    hold: bool
+
+
+#: The options whose names ``enqueue`` keeps for itself.
 OPTION_NAMES: Final = frozenset(Options.__annotations__)
+
+#: All options of this release.
+ALL_OPTION_NAMES: Final = OPTION_NAMES | frozenset(AllOptions.__annotations__)
 
 #: Names that ``enqueue`` keeps for options too, so that a program written for RQ gets an error and not a surprise.
 RESERVED_NAMES: Final = frozenset(
     {
-        "fallback",
         "on_failure",
         "on_stopped",
         "on_success",
@@ -93,6 +109,27 @@ class JobOptions:
     at_front: bool = False
     meta: dict[str, Any] | None = None
     retry: Retry | None = None
+    fallback: Fallback | None = None
+    hold: bool = False
+
+    @staticmethod
+    def named(options: Mapping[str, Any], **other_names: object) -> dict[str, Any]:
+        """Options some of which were given under other names.
+
+        Args:
+            options: the options.
+            **other_names: by the option's own name, what was given for it under another; ``None`` is nothing.
+
+        Raises:
+            TypeError: one was given under both.
+        """
+        named = dict(options)
+        for name, value in other_names.items():
+            if value is not None and named.get(name) is not None:
+                raise TypeError(f"{name} was given under two names; give one")
+            if value is not None:
+                named[name] = value
+        return named
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> JobOptions:
@@ -121,6 +158,8 @@ class JobOptions:
             at_front=at_front or any(group.enqueue_at_front for group in groups),
             meta=_meta(options.get("meta")),
             retry=Retry.of(options.get("retry")),
+            fallback=Fallback.of(options.get("fallback")),
+            hold=_flag(options, "hold"),
         )
 
 
@@ -132,8 +171,8 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
                     f"this release of rqdeps has no option {name!r}; to pass it to the function, "
                     f"use kwargs={{{name!r}: ...}}"
                 )
-        elif name not in OPTION_NAMES:
-            raise TypeError(f"there is no option {name!r}; the options are: {', '.join(sorted(OPTION_NAMES))}")
+        elif name not in ALL_OPTION_NAMES:
+            raise TypeError(f"there is no option {name!r}; the options are: {', '.join(sorted(ALL_OPTION_NAMES))}")
 
 
 def _flag(options: Mapping[str, Any], name: str) -> bool:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from redis import Redis
 
+from rqdeps.dependency import job_ids_of
 from rqdeps.durations import to_ms
-from rqdeps.enqueue_data import EnqueueData, check_batch, delayed, reusable, scheduled
+from rqdeps.enqueue_data import EnqueueData, FunctionCall, delayed, reusable, scheduled
+from rqdeps.enqueueing import carry_on_cascades, enqueue_datas
 from rqdeps.ids import check_queue_name
 from rqdeps.job import Job, fetch_jobs, store_of
-from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions, Options, at_ms
+from rqdeps.options import AllOptions, JobOptions, Options, at_ms
 from rqdeps.registry import counts_of, counts_per_queue
 from rqdeps.status import JobStatus
 from rqdeps.store import Store
-from rqdeps.store.calls import reads, upkeep
-from rqdeps.store.calls.enqueue import enqueue
+from rqdeps.store.calls import changes, reads
+from rqdeps.store.scripts import JOBS_PER_CALL
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_EXPLICIT = ("args", "kwargs")
 
 #: No queue has more: lists and sets on the server end here.
 MOST_JOBS = 2**32 - 1
@@ -95,7 +96,7 @@ class Queue:
             ValueError: an option makes no sense.
             ConnectionUnavailableError: the server did not answer.
         """
-        return self._enqueue_one(_split(f, args, kwargs))
+        return self._enqueue_one(FunctionCall.split(f, args, kwargs).data())
 
     def enqueue_call(
         self,
@@ -129,7 +130,7 @@ class Queue:
             ValueError: the moment has no time zone.
         """
         moment = at_ms(datetime)
-        return self._enqueue_one(scheduled(_split(f, args, kwargs), moment))
+        return self._enqueue_one(scheduled(FunctionCall.split(f, args, kwargs).data(), moment))
 
     def enqueue_in(
         self, time_delta: timedelta | int | float | str, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any
@@ -145,7 +146,7 @@ class Queue:
         delay_ms = to_ms(time_delta, "time_delta")
         if delay_ms is None:
             raise TypeError("time_delta says after how long, and can't be None: use enqueue, or 0")
-        return self._enqueue_one(delayed(_split(f, args, kwargs), delay_ms))
+        return self._enqueue_one(delayed(FunctionCall.split(f, args, kwargs).data(), delay_ms))
 
     @staticmethod
     def prepare_data(
@@ -153,7 +154,7 @@ class Queue:
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         timeout: int | float | str | timedelta | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[AllOptions],
     ) -> EnqueueData:
         """Makes a job to be, for ``enqueue_many``. Others of the same call may depend on it or take its ``output``.
 
@@ -162,48 +163,62 @@ class Queue:
             args: the function's arguments.
             kwargs: the function's arguments by name.
             timeout: RQ's other name for ``job_timeout``.
-            **options: see ``Options``.
+            **options: see ``AllOptions``.
         """
-        named: dict[str, Any] = dict(options)
-        if timeout is not None and named.get("job_timeout") is not None:
-            raise TypeError("timeout and job_timeout are two names of one option; give one")
-        if timeout is not None:
-            named["job_timeout"] = timeout
-        checked = JobOptions.read(named)
-        data = EnqueueData.make(func, _sequence(args), _mapping(kwargs), checked, kwargs_are_meant=True)
-        return reusable(data)
+        named = JobOptions.named(options, job_timeout=timeout)
+        return reusable(FunctionCall.apart(func, args, kwargs, JobOptions.read(named)).data())
 
-    def enqueue_many(self, job_datas: Iterable[EnqueueData]) -> list[Job[Any]]:
-        """Enqueues jobs in one call and one round trip: all of them or none.
+    def enqueue_many(self, job_datas: Iterable[EnqueueData | Job[Any]]) -> list[Job[Any]]:
+        """Enqueues jobs, all of them or none: nothing of them runs before the last has come.
 
-        A job that was enqueued by an earlier call with the same ``EnqueueData`` is left as it is, so that a call which
-        ended in an error of the connection can be made again.
+        Up to a hundred or so, with their dependencies, take one round trip. More go in pieces, unseen by anyone until
+        all are there. A job that was enqueued by an earlier call with the same ``EnqueueData`` is left as it is, so
+        that a call which ended in an error of the connection can be made again.
 
         Args:
-            job_datas: jobs made by ``prepare_data``, which may depend on each other in any order.
+            job_datas: jobs made by ``prepare_data`` or ``Job.create``, which may depend on each other in any order.
 
         Returns:
             The jobs, in the order given. Those that may run at once are queued in that order.
 
         Raises:
             DependencyCycleError: they would wait for each other in a circle.
-            GraphTooLargeError: they are more than one call takes.
+            DuplicateJobError: another job with one of the ids exists.
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
-        datas = _datas(job_datas)
-        jobs = [data.new_job(self.name) for data in datas]
-        check_batch(jobs)
-        if not jobs:
-            return []
-        queues = self._store.new_queues([self.name])
-        enqueued = self._store.run(enqueue(jobs, new_queues=queues))
-        self._store.remember_queues(queues)
-        left = enqueued.cascades_left
-        while left:
-            left = self._store.run(upkeep.cascade())
+        datas = [_data_of(each) for each in _several(job_datas)]
+        enqueue_datas(datas, self._store, self.name)
         return [Job(data.id, self._store) for data in datas]
 
-    def options(self, **options: Unpack[Options]) -> QueueWithOptions:
+    def enqueue_job(self, job: Job[R]) -> Job[R]:
+        """Enqueues a job made by ``Job.create``, or one that is held: it goes to this queue.
+
+        Args:
+            job: the job. If it was saved, it is released.
+
+        Raises:
+            InvalidJobOperationError: it was released before.
+        """
+        if job.draft is None:
+            carry_on_cascades(self._store, self._store.run(changes.release([job.id], queue=self.name)))
+        else:
+            enqueue_datas([replace(job.draft, queue=self.name)], self._store, self.name)
+            job.is_saved_in(self._store)
+        return job
+
+    def release_many(self, jobs: Iterable[Job[Any]]) -> None:
+        """Lets held jobs go, each to its own queue, in this order.
+
+        Those of one call are let go all together or not at all, in portions of a few hundred.
+
+        Raises:
+            InvalidJobOperationError: one of them is not held.
+        """
+        job_ids = list(job_ids_of(jobs))
+        for i in range(0, len(job_ids), JOBS_PER_CALL):
+            carry_on_cascades(self._store, self._store.run(changes.release(job_ids[i : i + JOBS_PER_CALL])))
+
+    def options(self, **options: Unpack[AllOptions]) -> QueueWithOptions:
         """This queue with options set, so that ``enqueue`` takes nothing but the function's own arguments.
 
         Type checkers then hold the arguments against the function's signature: ``q.options(retry=3).enqueue(fn, 1)``.
@@ -212,6 +227,21 @@ class Queue:
 
     def _enqueue_one(self, data: EnqueueData) -> Job[Any]:
         return self.enqueue_many([data])[0]
+
+    # Pausing it
+
+    def pause(self) -> None:
+        """Stops workers from taking jobs of this queue. What runs goes on, and jobs can be enqueued."""
+        self._store.run(changes.pause(self.name, pauses=True))
+
+    def resume(self) -> None:
+        """Lets workers take jobs of this queue again."""
+        self._store.run(changes.pause(self.name, pauses=False))
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether workers take no jobs of this queue."""
+        return self._store.run(reads.is_paused(self.name))
 
     # Looking at it
 
@@ -270,29 +300,19 @@ class QueueWithOptions:
         return self._queue._enqueue_one(EnqueueData.make(f, args, kwargs, self._options, kwargs_are_meant=True))
 
 
-def _split(f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EnqueueData:
-    """Tells the function's arguments from the options."""
-    named = {name: kwargs.pop(name) for name in (*OPTION_NAMES, *RESERVED_NAMES) if name in kwargs}
-    options = JobOptions.read(named)
-    explicit = {name: kwargs.pop(name) for name in _EXPLICIT if name in kwargs}
-    if not explicit:
-        return EnqueueData.make(f, args, kwargs, options)
-    if args or kwargs:
-        extra = ", ".join([*map(repr, args), *(f"{name}=" for name in kwargs)])
-        raise TypeError(f"with args= or kwargs=, these alone are the function's arguments; {extra} came beside them")
-    return EnqueueData.make(
-        f, _sequence(explicit.get("args")), _mapping(explicit.get("kwargs")), options, kwargs_are_meant=True
-    )
-
-
-def _datas(job_datas: object) -> list[EnqueueData]:
+def _several(job_datas: object) -> list[object]:
     if not isinstance(job_datas, Iterable):
         raise TypeError(f"enqueue_many takes a list of jobs to be, not {type(job_datas).__name__}")
-    datas = list(job_datas)
-    for data in datas:
-        if not isinstance(data, EnqueueData):
-            raise TypeError(f"enqueue_many takes what Queue.prepare_data(...) makes, not {type(data).__name__}")
-    return datas
+    return list(job_datas)
+
+
+def _data_of(job: object) -> EnqueueData:
+    data = job.draft if isinstance(job, Job) else job
+    if data is None and isinstance(job, Job):
+        raise TypeError(f"{job!r} is enqueued already; enqueue_many takes jobs to be")
+    if not isinstance(data, EnqueueData):
+        raise TypeError(f"enqueue_many takes what Queue.prepare_data(...) makes, not {type(job).__name__}")
+    return data
 
 
 def _status(status: object) -> JobStatus:
@@ -308,19 +328,3 @@ def _natural(number: object, name: str) -> int:
     if number < 0:
         raise ValueError(f"{name} is a number of jobs from 0 up, not {number}")
     return min(number, MOST_JOBS)
-
-
-def _sequence(args: object) -> Sequence[Any]:
-    if args is None:
-        return ()
-    if not isinstance(args, (list, tuple)):
-        raise TypeError(f"args= is a list or a tuple of the function's arguments, not {type(args).__name__}")
-    return args
-
-
-def _mapping(kwargs: object) -> Mapping[str, Any]:
-    if kwargs is None:
-        return {}
-    if not isinstance(kwargs, dict) or not all(isinstance(name, str) for name in kwargs):
-        raise TypeError("kwargs= is a dictionary of the function's arguments by name")
-    return kwargs

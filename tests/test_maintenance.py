@@ -97,7 +97,7 @@ def test_the_outcome_of_a_lost_claim_is_refused(q: Queue, hands: Hands) -> None:
     (claim,) = hands.claim()
     assert claim.fence > lost.fence
     assert hands.settle(Outcome(lost, "finished", value=b"j1")) == ["stale"]
-    assert hands.store.run(claims.renew([(lost, True)], lease_ms=LEASE_MS)) == [job.id]
+    assert hands.store.run(claims.renew([(lost, True)], lease_ms=LEASE_MS)) == ["lost"]
     assert hands.store.run(claims.give_back([lost])) == 0
     assert hands.settle(Outcome(claim, "finished", value=b"j2")) == ["finished"]
     assert job.result == 2
@@ -108,7 +108,7 @@ def test_a_renewed_claim_is_not_lost_and_knows_that_it_has_begun(q: Queue, hands
     (claim,) = hands.claim(begin=0)
     hands.maintain()
     hands.pass_time("started:work", LEASE_MS - 1)
-    assert hands.store.run(claims.renew([(claim, True)], lease_ms=LEASE_MS)) == []
+    assert hands.store.run(claims.renew([(claim, True)], lease_ms=LEASE_MS)) == ["held"]
     hands.pass_time("started:work", LEASE_MS - 100)
     assert hands.maintain().recovered == []
     assert (job.get_status(), job.attempt) == ("started", 1)

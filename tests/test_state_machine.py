@@ -413,8 +413,10 @@ class JobsMachine(RuleBasedStateMachine):
         """A worker renews its leases, each with or without word that the job has begun, and may return some jobs."""
         holder = self.busy_worker(worker)
         renewed = [(claim, bool(begun >> place & 1)) for place, claim in enumerate(holder.held)]
-        lost = self.run(claims.renew(renewed, lease_ms=LEASE_MS))
-        assert lost == [claim.id for claim, has_begun in renewed if not self.model.renew(claim, has_begun=has_begun)]
+        states = self.run(claims.renew(renewed, lease_ms=LEASE_MS))
+        assert states == [
+            "held" if self.model.renew(claim, has_begun=has_begun) else "lost" for claim, has_begun in renewed
+        ]
         if gives_back:
             outcomes = self.draw_outcomes(holder, drawn)
             returned = [self.model.jobs[each.claim.id] for each in outcomes if self.is_held(each.claim)]

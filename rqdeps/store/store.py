@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -83,6 +83,20 @@ class Store:
             self._check_schema(writing=call.writes)
         return call.read(self._send(call, resend=resend))
 
+    def run_all(self, calls: Sequence[Call[T]]) -> list[T]:
+        """Runs calls one after the other in one round trip. When the connection breaks, all are sent again.
+
+        Raises:
+            RqdepsError: what the first reply stands for that is an error. The later calls were made all the same.
+        """
+        if not self._schema_is_known:
+            self._check_schema(writing=any(call.writes for call in calls))
+        replies = self._until_answered(calls, resend=True)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
     def open(self) -> None:
         """Makes sure that the server answers, and that its data has a layout that this release knows.
 
@@ -139,25 +153,29 @@ class Store:
         return f" at {self.address}" if self.address else ""
 
     def _send(self, call: Call[Any], *, resend: bool) -> Any:
+        (reply,) = self._until_answered([call], resend=resend)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _until_answered(self, calls: Sequence[Call[Any]], *, resend: bool) -> list[Any]:
         sendings = SENDINGS if resend else 1
         for sending in range(1, sendings + 1):
             try:
-                return self._evaluate(call)
+                return self._evaluate(calls)
             except AuthenticationError as error:  # among redis-py's errors of the connection, but it will not pass
                 raise ConnectionUnavailableError(f"the server{self._at} refuses this client: {error}") from error
             except LOST as error:
                 if sending == sendings:
                     raise self.unavailable(error) from error
-                call = call.again()
+                calls = [call.again() for call in calls]
                 time.sleep(LONGEST_PAUSE * random.random() * sending / sendings)  # noqa: S311
         raise AssertionError("unreachable")
 
-    def _evaluate(self, call: Call[Any]) -> Any:
+    def _evaluate(self, calls: Sequence[Call[Any]]) -> list[Any]:
         connection = self._connection()
         try:
-            return evaluate(connection, call, self.keys)
-        except ResponseError:
-            raise
+            return evaluate(connection, calls, self.keys)
         except BaseException:  # also a job's timeout, which comes at any point
             connection.disconnect()  # a reply may still be under way: nobody else may read it as theirs
             raise
@@ -224,7 +242,33 @@ def receive(connection: Any, call: Call[Any], keys: Keys) -> Any:
         return connection.read_response(disable_decoding=True)
 
 
-def evaluate(connection: Any, call: Call[Any], keys: Keys) -> Any:
-    """Sends a call over a connection and reads the reply."""
+def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
+    """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
+    for call in calls:
+        send(connection, call, keys)
+    replies: list[Any] = []
+    unknown = False
+    for _ in calls:
+        try:
+            replies.append(connection.read_response(disable_decoding=True))
+        except ResponseError as error:
+            unknown = unknown or isinstance(error, NoScriptError)
+            replies.append(error)
+    if not unknown:
+        return replies
+    for name in dict.fromkeys(call.script for call in calls):
+        connection.send_command("SCRIPT", "LOAD", script(name).body)
+        connection.read_response()
+    for i, call in enumerate(calls):
+        if isinstance(replies[i], NoScriptError):
+            replies[i] = receive_one(connection, call, keys)
+    return replies
+
+
+def receive_one(connection: Any, call: Call[Any], keys: Keys) -> Any:
+    """Sends a call and reads the reply, or the error that came in place of it."""
     send(connection, call, keys)
-    return receive(connection, call, keys)
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error

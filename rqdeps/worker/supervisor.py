@@ -246,12 +246,13 @@ class Supervisor:
             held.renewed_at = now
             held.begun_is_known = held.begun_is_known or runs
         call = claims.renew([(held.claim, runs) for held, runs in due], lease_ms=self._options.lease_ms)
-        return call, self._on_renewed
+        return call, lambda states: self._on_renewed([held for held, _ in due], states)
 
-    def _on_renewed(self, lost: list[str]) -> None:
-        for job_id in lost:
-            log.warning("the claim of job %s was lost: another worker may run it", job_id)
-            self._holdings.drop(job_id)
+    def _on_renewed(self, renewed: list[Held], states: list[claims.ClaimState]) -> None:
+        for held, state in zip(renewed, states, strict=True):
+            if state == "lost":
+                log.warning("the claim of job %s was lost: another worker may run it", held.claim.id)
+                self._holdings.drop(held.claim.id)
 
     def _carry_on_cascades(self) -> Request | None:
         return (upkeep.cascade(), self._on_cascaded) if self._cascades_left else None

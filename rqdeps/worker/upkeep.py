@@ -73,9 +73,9 @@ class Upkeep:
             "failed": self.failed,
         }
 
-    def _beaten(self, names: list[str]) -> None:
+    def _beaten(self, beaten: upkeep.Beaten) -> None:
         self._next_beat_at = time.monotonic() + min(_BEAT_SECONDS, self.lease_ms / 1000 / _BEATS_PER_LEASE)
-        self._plan(list(dict.fromkeys([*self.queues, *sorted(names)])))
+        self._plan(list(dict.fromkeys([*self.queues, *sorted(beaten.queues)])))
 
     def _plan(self, names: list[str]) -> None:
         size = upkeep.QUEUES_PER_CALL

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 
-OutcomeKind = Literal["finished", "failed", "snoozed"]
+OutcomeKind = Literal["finished", "failed", "snoozed", "stopped"]
 
 #: In place of a delay: no further attempt, whatever retries are left.
 NO_RETRY = -1
@@ -137,8 +137,14 @@ def _read_claimed(fields: list[Any]) -> Claimed:
     )
 
 
-def renew(claims: Sequence[tuple[Claimed, bool]], *, lease_ms: int) -> Call[list[str]]:
-    """Prolongs leases. The result names the jobs whose claim is no longer held.
+#: How it stands with a claim: it is held, it is lost, or it is held and a person wants its job stopped.
+ClaimState = Literal["held", "lost", "to be stopped"]
+
+_CLAIM_STATES: Final[Sequence[ClaimState]] = ("held", "lost", "to be stopped")
+
+
+def renew(claims: Sequence[tuple[Claimed, bool]], *, lease_ms: int) -> Call[list[ClaimState]]:
+    """Prolongs leases. The result says how it stands with each claim.
 
     Args:
         claims: each claim, and whether its attempt has begun.
@@ -147,7 +153,7 @@ def renew(claims: Sequence[tuple[Claimed, bool]], *, lease_ms: int) -> Call[list
     args: list[Argument] = [lease_ms, len(claims)]
     for claim, has_begun in claims:
         args += [claim.id, claim.fence, claim.attempt if has_begun else 0]
-    return Call("renew", args, texts)
+    return Call("renew", args, lambda reply: [_CLAIM_STATES[state] for state in reply])
 
 
 def give_back(claims: Sequence[Claimed]) -> Call[int]:

@@ -10,8 +10,8 @@ from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 from rqdeps.store.scripts import JOB_COST
 
-#: A ``dependency`` is waited for; of an ``output`` the value is wanted too.
-EdgeKind = Literal["dependency", "output"]
+#: A ``dependency`` is waited for; of an ``output`` the value is wanted too; a ``fallback`` stands in if it fails.
+EdgeKind = Literal["dependency", "output", "fallback"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class NewJob:
         """What it takes of the budget of one call."""
         return JOB_COST + sum(len(group.members) for group in self.groups)
 
+    @property
+    def goes_to_front(self) -> bool:
+        """Whether it goes to the front of its queue."""
+        return "at_front" in self.fields
+
 
 @dataclass(frozen=True)
 class Enqueued:
@@ -77,7 +82,13 @@ def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[Enqueu
         DuplicateJobError: another job with one of the ids exists.
         NoSuchJobError: one of the dependencies does not exist.
     """
-    args: list[Argument] = [*counted(new_queues), len(jobs)]
+    args: list[Argument] = [*counted(new_queues), *job_args(jobs)]
+    return Call("enqueue", [0, *args], _read_enqueued, args_again=[1, *args])
+
+
+def job_args(jobs: Sequence[NewJob]) -> list[Argument]:
+    """Jobs as scripts read them: their number, then each."""
+    args: list[Argument] = [len(jobs)]
     for job in jobs:
         args += [job.id, job.nonce, job.queue, "" if job.delay_ms is None else job.delay_ms]
         args.append(2 * len(job.fields))
@@ -86,13 +97,18 @@ def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[Enqueu
         args.append(len(job.groups))
         for group in job.groups:
             args += [group.rule, *counted([part for member in group.members for part in member])]
-    return Call("enqueue", [0, *args], _read_enqueued, args_again=[1, *args])
+    return args
 
 
 def _read_enqueued(reply: list[Any]) -> Enqueued:
+    read_refusal(reply)
+    return Enqueued(statuses=texts(reply[2]), cascades_left=reply[1])
+
+
+def read_refusal(reply: list[Any]) -> None:
+    """Raises what a reply stands for, if the jobs were refused."""
     code = text(reply[0])
     if code == "duplicate":
         raise DuplicateJobError(text(reply[1]))
     if code == "unknown":
         raise NoSuchJobError(text(reply[1]))
-    return Enqueued(statuses=texts(reply[2]), cascades_left=reply[1])

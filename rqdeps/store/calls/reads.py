@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rqdeps.errors import NoSuchJobError
 from rqdeps.store.calls.call import Call, counted, pairs, text, texts
+from rqdeps.store.calls.enqueue import EdgeKind
+
+#: The place before that of every dependent.
+BEFORE_ALL = -1
 
 
 def fetch(job_ids: Sequence[str]) -> Call[list[dict[str, bytes] | None]]:
@@ -36,13 +41,19 @@ class AttemptRecord:
     holder: str
     details: bytes
 
+    @property
+    def message(self) -> str:
+        """What the exception said, or nothing."""
+        return str(json.loads(self.details).get("message", "")) if self.details else ""
+
 
 def attempts(job_id: str) -> Call[list[AttemptRecord]]:
     """The last attempts of a job that did not finish, oldest first."""
-    return Call("attempts", [job_id], lambda reply: [_read_attempt(entry) for entry in reply], writes=False)
+    return Call("attempts", [job_id], lambda reply: [read_attempt(entry) for entry in reply], writes=False)
 
 
-def _read_attempt(entry: bytes) -> AttemptRecord:
+def read_attempt(entry: bytes) -> AttemptRecord:
+    """Takes an attempt apart."""
     line, _, details = entry.partition(b"\n")
     attempt, started_at, ended_at, outcome, holder = line.decode().split(" ")
     return AttemptRecord(int(attempt), int(started_at), int(ended_at), outcome, holder, details)
@@ -54,7 +65,7 @@ class EdgeRecord:
 
     Attributes:
         dependency_id: the job waited for.
-        wants_output: whether its value is wanted too.
+        kind: whether it is waited for, its value is wanted too, or the job is its fallback.
         group: the number of the group it stands in.
         rule: that group's rule.
         outcome: how it ended, as the dependent was told; ``None`` while that is open.
@@ -62,38 +73,136 @@ class EdgeRecord:
     """
 
     dependency_id: str
-    wants_output: bool
+    kind: EdgeKind
     group: int
     rule: str
     outcome: str | None
     status: str | None
 
 
-def edges(job_id: str) -> Call[list[EdgeRecord]]:
-    """What a job depends on, group by group."""
-    return Call("edges", [job_id], _read_edges, writes=False)
+@dataclass(frozen=True)
+class GroupRecord:
+    """A group of dependencies, as it is stored: its rule, how many there are, and how many ended in which way."""
+
+    rule: str
+    total: int
+    finished: int
+    failed: int
+    skipped: int
 
 
-def _read_edges(reply: list[Any]) -> list[EdgeRecord]:
-    groups, fields = reply
-    rules = [text(group).partition(":")[0] for group in groups]
+@dataclass(frozen=True)
+class EdgesPage:
+    """Some of a job's dependencies.
+
+    Attributes:
+        cursor: where to go on; ``b"0"`` at the end.
+        groups: all its groups.
+        edges: the dependencies. While some are added or taken away, one may come twice.
+    """
+
+    cursor: bytes
+    groups: list[GroupRecord]
+    edges: list[EdgeRecord]
+
+
+def edges(job_id: str, cursor: bytes = b"0") -> Call[EdgesPage]:
+    """What a job depends on, one page."""
+    return Call("edges", [job_id, cursor], _read_edges, writes=False)
+
+
+def _read_edges(reply: list[Any]) -> EdgesPage:
+    cursor, texts_of_groups, fields = reply
+    groups = []
+    for group in texts(texts_of_groups):
+        rule, *counts = group.split(":")
+        groups.append(GroupRecord(rule, *map(int, counts)))
     found = [
         EdgeRecord(
             dependency_id=text(fields[i]),
-            wants_output=fields[i + 1] == b"output",
+            kind=cast(EdgeKind, text(fields[i + 1])),
             group=fields[i + 2],
-            rule=rules[fields[i + 2]],
+            rule=groups[fields[i + 2]].rule,
             outcome=text(fields[i + 3]) or None,
             status=text(fields[i + 4]) or None,
         )
         for i in range(0, len(fields), 5)
     ]
-    return sorted(found, key=lambda edge: edge.group)
+    return EdgesPage(cursor, groups, found)
 
 
-def dependents(job_id: str) -> Call[list[str]]:
-    """The ids of the jobs that wait, or waited, for a job."""
-    return Call("dependents", [job_id], texts, writes=False)
+def dependents(job_id: str, after: int = BEFORE_ALL) -> Call[list[tuple[str, int]]]:
+    """The jobs that wait, or waited, for a job, one page: the id and the place of each. The last page is empty.
+
+    Args:
+        job_id: the job.
+        after: the place of the last one known.
+    """
+    return Call(
+        "dependents",
+        [job_id, after],
+        lambda reply: [(text(reply[i]), int(float(reply[i + 1]))) for i in range(0, len(reply), 2)],
+        writes=False,
+    )
+
+
+@dataclass(frozen=True)
+class Above:
+    """What a job waits for, or a page of it: there is more unless the cursor is ``b"0"``."""
+
+    job_id: str
+    cursor: bytes
+    dependency_ids: list[str]
+
+
+def above(jobs: Sequence[tuple[str, bytes]]) -> Call[list[Above]]:
+    """What has to end before the dependents of some jobs know what these came to, for at least the first of them.
+
+    Args:
+        jobs: id and cursor of each: ``b"0"`` at first.
+    """
+    return Call(
+        "above",
+        counted([part for job in jobs for part in job]),
+        lambda reply: [Above(text(reply[i]), reply[i + 1], texts(reply[i + 2])) for i in range(0, len(reply), 3)],
+        writes=False,
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a job stands in the registry that its status names.
+
+    Attributes:
+        status: its status.
+        queue: its queue.
+        due_ms: for a scheduled job, how long until it is queued; for a started one, until its lease ends.
+        ahead: for a queued job, how many entries stand before its own; ``None`` if they are very many.
+        is_paused: whether its queue is paused.
+    """
+
+    status: str
+    queue: str
+    due_ms: int
+    ahead: int | None
+    is_paused: bool
+
+
+def standing(job_id: str) -> Call[Standing]:
+    """Where a job stands.
+
+    Raises:
+        NoSuchJobError: there is no such job.
+    """
+
+    def read(reply: list[Any] | None) -> Standing:
+        if reply is None:
+            raise NoSuchJobError(job_id)
+        status, queue, score, ahead, now, paused = reply
+        due_ms = int(float(score)) - int(now) if score and score != b"inf" else 0
+        return Standing(text(status), text(queue), due_ms, None if ahead < 0 else ahead, bool(paused))
+
+    return Call("standing", [job_id], read, writes=False)
 
 
 @dataclass(frozen=True)
@@ -159,6 +268,11 @@ def overview(queues: Sequence[str] = ()) -> Call[dict[str, dict[str, int]]]:
         lambda reply: {queue: pairs(counts) for queue, counts in pairs(reply).items()},
         writes=False,
     )
+
+
+def is_paused(queue: str) -> Call[bool]:
+    """Whether workers take no jobs of a queue."""
+    return Call("paused", [queue], bool, writes=False)
 
 
 def list_ids(queue: str, status: str, *, offset: int, count: int) -> Call[list[str]]:

@@ -60,14 +60,33 @@ def cascade() -> Call[int]:
     return Call("cascade", [], int)
 
 
-def beat(worker: str, fields: Mapping[str, Argument]) -> Call[list[str]]:
-    """A worker's sign of life. The result names all queues there are.
+@dataclass(frozen=True)
+class Beaten:
+    """What a worker is told in reply to its sign of life.
+
+    Attributes:
+        queues: the names of all queues there are.
+        to_stop: the claims whose jobs a person wants stopped: id and fence of each.
+    """
+
+    queues: list[str]
+    to_stop: list[tuple[str, int]]
+
+
+def beat(worker: str, fields: Mapping[str, Argument]) -> Call[Beaten]:
+    """A worker's sign of life.
 
     Args:
         worker: the worker's name.
         fields: what to show of it.
     """
-    return Call("beat", [worker, *counted([part for pair in fields.items() for part in pair])], texts)
+    return Call("beat", [worker, *counted([part for pair in fields.items() for part in pair])], _read_beaten)
+
+
+def _read_beaten(reply: list[Any]) -> Beaten:
+    queues, messages = reply
+    claims = [message.partition(":") for message in texts(messages)]
+    return Beaten(texts(queues), [(job_id, int(fence)) for job_id, _, fence in claims])
 
 
 def depart(worker: str) -> Call[int]:

@@ -1,12 +1,17 @@
 -- @include lib/base
--- beat: a worker's sign of life.
+-- beat: a worker's sign of life, and what it is asked to do. A message can be lost with the reply; `renew` says it again.
 --   KEYS   prefix
 --   ARGV   worker · list of fields: name, value, …
---   reply  {names of all queues}
+--   reply  {{names of all queues}, {claims to be stopped, `id:fence`}}
 
 allow_when_full()
 
 local worker = argument.text()
 redis.call('HSET', key('worker', worker), 'beat_at', digits(now), unpack(argument.list()))
 redis.call('ZADD', PREFIX .. 'workers', digits(now), worker)
-return redis.call('SMEMBERS', PREFIX .. 'queues')
+local inbox = key('inbox', worker)
+local messages = redis.call('LRANGE', inbox, 0, -1)
+if #messages > 0 then
+  redis.call('UNLINK', inbox)
+end
+return { redis.call('SMEMBERS', PREFIX .. 'queues'), messages }

@@ -6,5 +6,5 @@
 
 local worker = argument.text()
 redis.call('ZREM', PREFIX .. 'workers', worker)
-redis.call('UNLINK', key('worker', worker))
+redis.call('UNLINK', key('worker', worker), key('inbox', worker))
 return 1

@@ -1,26 +1,26 @@
 -- @include lib/edges
--- edges: what a job depends on.
+-- edges: what a job depends on, a page at a time.
 --   KEYS   prefix
---   ARGV   id
---   reply  {{group: `rule:total:ok:bad:skip`, …}, {id, kind, number of its group, outcome so far, status now, …}}
+--   ARGV   id · cursor: 0 at first, then as replied
+--   reply  {next cursor, or 0 at the end, {group: `rule:total:ok:bad:skip`, …},
+--           {id, kind, number of its group, outcome so far, status now, …}}; a page may be empty, and an edge come twice
 
-local hash = redis.call('HGETALL', key('dependencies', argument.text()))
-local texts, groups, list, count = {}, {}, {}, 0
-for i = 1, #hash, 2 do
-  local field, text = hash[i], hash[i + 1]
-  if field == '#' then
-    count = tonumber(text)
-  elseif string.sub(field, 1, 1) == '#' then
-    texts[tonumber(string.sub(field, 2))] = text
-  else
-    local kind, group, _, outcome = edges.parse_register(text)
-    local status = redis.call('HGET', key('job', field), 'status') or ''
-    for _, value in ipairs({ field, kind, tonumber(group), outcome, status }) do
+local id, cursor = argument.text(), argument.text()
+local hash = key('dependencies', id)
+local texts = {}
+for n, group in ipairs(edges.read_groups(id)) do
+  texts[n] = edges.group_text(group)
+end
+local page = redis.call('HSCAN', hash, cursor, 'COUNT', 100)
+local list = {}
+for i = 1, #page[2], 2 do
+  local dependency = page[2][i]
+  if string.sub(dependency, 1, 1) ~= '#' then
+    local kind, group, _, outcome = edges.parse_register(page[2][i + 1])
+    local status = redis.call('HGET', key('job', dependency), 'status') or ''
+    for _, value in ipairs({ dependency, kind, tonumber(group), outcome, status }) do
       list[#list + 1] = value
     end
   end
 end
-for n = 1, count do
-  groups[n] = texts[n - 1]
-end
-return { groups, list }
+return { page[1], texts, list }

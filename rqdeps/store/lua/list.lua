@@ -1,4 +1,4 @@
--- @include lib/base
+-- @include lib/claim
 -- list: ids of the jobs of a queue that have a status, a page at a time: in the order they run, wait or ended.
 --   KEYS   prefix
 --   ARGV   queue · status · offset · how many
@@ -10,10 +10,8 @@ if status ~= 'queued' then
 end
 local ids = {}
 for _, entry in ipairs(redis.call('LRANGE', key('queue', queue), offset, offset + count - 1)) do
-  local id, epoch = string.match(entry, '^(.*):(%d+)$')
-  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'queue')
-  if facts[1] == 'queued' and facts[2] == epoch and facts[3] == queue then
-    ids[#ids + 1] = id
+  if claim.counts(entry, queue) then
+    ids[#ids + 1] = string.match(entry, '^(.*):%d+$')
   end
 end
 return ids

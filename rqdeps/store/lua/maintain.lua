@@ -1,7 +1,10 @@
 -- @include lib/recover
 -- @include lib/forget
+-- @include lib/deliver
+-- @include lib/claim
 -- maintain: does what time brings, for some queues: recovers lost claims, promotes scheduled jobs, ends jobs whose ttl
--- ran out, deletes ended jobs that are due, carries on cascades, and forgets workers that are gone.
+-- ran out, deletes ended jobs that are due, gives up graphs that were never finished, carries on cascades, clears entries
+-- that no longer count from the ends of queues, and forgets workers that are gone.
 --   KEYS   prefix
 --   ARGV   lease in ms · list of queues
 --   reply  {1 if there is more to do at once, else 0, ms until a job of these queues is due (-1: none known),
@@ -86,31 +89,54 @@ for _, queue in ipairs(queues) do
   for status in pairs(TERMINAL) do
     each_due(key(status, queue), function(j)
       looked_at = looked_at + 1
-      return forget(j)
+      return forget(j, budget)
     end)
   end
+end
+
+-- Entries that no longer count go once they come to an end of their queue; a worker would pass over them one by one.
+local function clear_ends(queue)
+  local list = key('queue', queue)
+  local stale = tonumber(redis.call('HGET', key('queue-meta', queue), 'stale') or 0)
+  local ends = { [0] = 'LPOP', [-1] = 'RPOP' }
+  for index, pop in pairs(ends) do
+    local entry = stale > 0 and redis.call('LINDEX', list, index)
+    while entry and budget > 0 and not claim.counts(entry, queue) do
+      redis.call(pop, list)
+      redis.call('HINCRBY', key('queue-meta', queue), 'stale', -1)
+      stale, budget = stale - 1, budget - 1
+      entry = stale > 0 and redis.call('LINDEX', list, index)
+    end
+  end
+end
+
+for _, queue in ipairs(queues) do
+  clear_ends(queue)
 end
 
 local due = each_due(PREFIX .. 'timers', function(j)
   expired[#expired + 1] = j.id
   local fields = {}
   job.put(fields, j.id, 'reason', 'its ttl of ' .. tonumber(j.ttl) / 1000 .. ' s ran out before it started')
-  resolve.finish(j, 'canceled', fields)
+  resolve.become(j, 'canceled', fields)
   return 5
 end)
 if due then
   note_due(due)
 end
 
-local waiting = redis.call('ZRANGE', PREFIX .. 'cascades', 0, 9, 'WITHSCORES')
-for i = 1, #waiting, 2 do
-  resolve.resume(waiting[i], tonumber(waiting[i + 1]))
+for _, gate in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'gates', '-inf', digits(now), 'LIMIT', 0, 10)) do
+  if budget > 0 then
+    budget = budget - gates.give_up(gate, budget)
+  end
 end
-local left = resolve.deliver(math.max(budget, 50))
+
+cascades.resume()
+local left = deliver(math.max(budget, 50))
 
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(now - WORKER_GONE_MS))) do
   redis.call('ZREM', PREFIX .. 'workers', worker)
-  redis.call('UNLINK', key('worker', worker))
+  redis.call('UNLINK', key('worker', worker), key('inbox', worker))
 end
 wake.flush()
 

@@ -1,20 +1,38 @@
--- @include lib/edges
--- @include lib/job
+-- @include lib/outcome
 -- outputs: the values that a claimed job wants of its dependencies, a page at a time.
 --   KEYS   prefix
 --   ARGV   id · cursor: 0 at first, then as replied
---   reply  {next cursor, or 0 at the end, {id, status or '', value or '', …}}; a finished job without value has lost it
+--   reply  {next cursor, or 0 at the end, {id, status or '', value or '', …}}; a finished job without value has lost it.
+--          Where a fallback stood in for a job that failed, status and value are the fallback's. For the job that the
+--          claimed one stands in for, the status is `failed` and the value its last attempt, see `attempts`.
 
 local id, cursor = argument.text(), argument.text()
 local page = redis.call('HSCAN', key('dependencies', id), cursor, 'COUNT', 100)
 local values = {}
+
+local function add(...)
+  for _, value in ipairs({ ... }) do
+    values[#values + 1] = value
+  end
+end
+
+local function read(dependency)
+  local source = dependency
+  local known = redis.call('HMGET', key('job', source), 'status', 'result', 'fallback')
+  while known[1] == 'failed' and known[3] do
+    source = known[3]
+    known = redis.call('HMGET', key('job', source), 'status', 'result', 'fallback')
+  end
+  return known[1] or '', known[2] and job.text(source, 'result', known[2]) or ''
+end
+
 for i = 1, #page[2], 2 do
   local dependency = page[2][i]
-  if string.sub(dependency, 1, 1) ~= '#' and edges.parse_register(page[2][i + 1]) == 'output' then
-    local known = redis.call('HMGET', key('job', dependency), 'status', 'result')
-    values[#values + 1] = dependency
-    values[#values + 1] = known[1] or ''
-    values[#values + 1] = known[2] and job.text(dependency, 'result', known[2]) or ''
+  local kind = string.sub(dependency, 1, 1) ~= '#' and edges.parse_register(page[2][i + 1])
+  if kind == 'output' then
+    add(dependency, read(dependency))
+  elseif kind == 'fallback' then
+    add(dependency, 'failed', redis.call('LINDEX', key('attempts', dependency), -1) or '')
   end
 end
 return { page[1], values }

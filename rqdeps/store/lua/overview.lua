@@ -10,7 +10,8 @@ if #queues == 0 then
   table.sort(queues)
 end
 local REGISTRIES = {
-  'deferred', 'scheduled', 'started', 'joining', 'finished', 'failed', 'stopped', 'canceled', 'upstream_failed', 'skipped',
+  'created', 'deferred', 'scheduled', 'started', 'joining', 'finished', 'failed', 'stopped', 'canceled', 'upstream_failed',
+  'skipped',
 }
 local reply = {}
 for _, queue in ipairs(queues) do

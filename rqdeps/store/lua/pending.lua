@@ -6,8 +6,8 @@
 --   reply  1 or 0
 
 for _, queue in ipairs(argument.list()) do
-  local facts = redis.call('HMGET', key('queue-meta', queue), 'stale', 'retrying')
-  if redis.call('LLEN', key('queue', queue)) > tonumber(facts[1] or 0)
+  local facts = redis.call('HMGET', key('queue-meta', queue), 'stale', 'retrying', 'paused')
+  if (not facts[3] and redis.call('LLEN', key('queue', queue)) > tonumber(facts[1] or 0))
     or tonumber(facts[2] or 0) > 0
     or redis.call('ZCARD', key('started', queue)) > 0
   then

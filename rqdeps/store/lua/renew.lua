@@ -2,13 +2,13 @@
 -- renew: prolongs the leases of claims that a worker knows it holds.
 --   KEYS   prefix
 --   ARGV   lease in ms · number of claims; for each: id · fence · attempt that has begun, or 0 if it has not
---   reply  {ids of the claims that are no longer held}
+--   reply  {for each claim in order: 0 held, 1 no longer held, 2 held and to be stopped}
 
 allow_when_full()
 
 local lease_ms = argument.number()
-local lost = {}
-for _ = 1, argument.number() do
+local states = {}
+for i = 1, argument.number() do
   local id, fence, attempt = argument.text(), argument.number(), argument.number()
   local j = job.read(id)
   if j and j.status == 'started' and j.fence == fence then
@@ -16,8 +16,9 @@ for _ = 1, argument.number() do
     if attempt > 0 and j.begun ~= '1' then
       redis.call('HSET', key('job', id), 'begun', 1, 'attempt', attempt)
     end
+    states[i] = j.stop and 2 or 0
   else
-    lost[#lost + 1] = id
+    states[i] = 1
   end
 end
-return lost
+return states

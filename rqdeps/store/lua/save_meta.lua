@@ -1,11 +1,12 @@
--- @include lib/job
+-- @include lib/gates
 -- save_meta: replaces a job's meta.
 --   KEYS   prefix
 --   ARGV   id · meta
 --   reply  1, or 0 if there is no such job
 
 local id, meta = argument.text(), argument.text()
-if redis.call('EXISTS', key('job', id)) == 0 then
+local facts = redis.call('HMGET', key('job', id), 'status', 'gate', 'deleting')
+if not facts[1] or not gates.is_visible({ gate = facts[2], deleting = facts[3] }) then
   return 0
 end
 local fields = {}

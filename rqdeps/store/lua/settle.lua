@@ -1,4 +1,4 @@
--- @include lib/resolve
+-- @include lib/deliver
 -- @include lib/claim
 -- settle: reports the outcomes of attempts, releases the dependents, then claims the next jobs, all in one call.
 --   KEYS   prefix
@@ -8,6 +8,7 @@
 --            finished  value: the result
 --            failed    value: what happened; delay: until the next attempt, if one is left; -1: no further attempt
 --            snoozed   delay: until the job runs again
+--            stopped   a person asked for it; value: what happened
 --   reply  {{status after each outcome, or 'stale'}, {released job, by, …}, {claimed jobs, see lib/claim}, cascades left,
 --           1 if the queues may hold more jobs, else 0}
 
@@ -16,7 +17,9 @@ local look = argument.number() == 1
 local queues = argument.list()
 
 local function wait_for_next_attempt(j, delay, fields)
-  if delay > 0 then
+  if j.stop then
+    resolve.become(j, 'stopped', fields, { left = true })
+  elseif delay > 0 then
     move(j, 'scheduled', fields, { left = true, due = now + delay })
   else
     move(j, 'queued', fields, { left = true })
@@ -26,10 +29,10 @@ end
 local settle = {}
 
 function settle.finished(j, fields, value)
-  if j.result_ttl ~= '0' or j.linked > 0 then
+  if j.result_ttl ~= '0' or j.linked > 0 or j.fallback_of then
     job.put(fields, j.id, 'result', value)
   end
-  resolve.finish(j, 'finished', fields, { left = true })
+  resolve.become(j, 'finished', fields, { left = true })
 end
 
 function settle.failed(j, fields, value, delay)
@@ -39,12 +42,17 @@ function settle.failed(j, fields, value, delay)
   if delay >= 0 and j.failures < j.retries then
     wait_for_next_attempt(j, delay, fields)
   else
-    resolve.finish(j, 'failed', fields, { left = true })
+    resolve.become(j, j.stop and 'stopped' or 'failed', fields, { left = true })
   end
 end
 
 function settle.snoozed(j, fields, value, delay)
   wait_for_next_attempt(j, delay, fields)
+end
+
+function settle.stopped(j, fields, value)
+  job.note_attempt(j, 'stopped', value)
+  resolve.become(j, 'stopped', fields, { left = true })
 end
 
 local statuses = {}
@@ -64,7 +72,7 @@ for i = 1, outcomes do
   end
 end
 
-local left = resolve.deliver(BUDGET - JOB_COST * outcomes)
+local left = deliver(BUDGET - JOB_COST * outcomes)
 local claimed, more = {}, false
 if look or #resolve.released > 0 then
   claimed, more = claim.take(queues, holder, lease_ms, want, begin)

@@ -3,6 +3,13 @@
 
 local claim = {}
 
+-- Whether an entry of a queue still stands for a job that waits there.
+function claim.counts(entry, queue)
+  local id, epoch = string.match(entry, '^(.*):(%d+)$')
+  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'queue')
+  return facts[1] == 'queued' and facts[2] == epoch and facts[3] == queue
+end
+
 -- One queue entry: claims the job if the entry still counts, and returns what the worker needs.
 local function take(entry, queue, holder, lease_ms, begun)
   local id, epoch = string.match(entry, '^(.*):(%d+)$')
@@ -34,10 +41,17 @@ function claim.take(queues, holder, lease_ms, want, begin)
   local looks = BUDGET -- entries that no longer count cost time too
   for _, queue in ipairs(queues) do
     local list = key('queue', queue)
-    local seen_empty = false
-    while #jobs < want and looks > 0 and not seen_empty do
+    local has_more = redis.call('HEXISTS', key('queue-meta', queue), 'paused') == 0
+    local has_looked = false
+    while #jobs < want and looks > 0 and has_more do
+      has_looked = true
+      -- One more than wanted tells whether there are more, and goes back.
       local asked = math.min(want - #jobs, looks)
-      local entries = redis.call('LPOP', list, asked) or {}
+      local entries = redis.call('LPOP', list, asked + 1) or {}
+      has_more = #entries > asked
+      if has_more then
+        redis.call('LPUSH', list, table.remove(entries))
+      end
       for _, entry in ipairs(entries) do
         local taken = take(entry, queue, holder, lease_ms, #jobs < begin)
         if taken then
@@ -47,11 +61,10 @@ function claim.take(queues, holder, lease_ms, want, begin)
         end
       end
       looks = looks - #entries
-      seen_empty = #entries < asked
     end
-    if seen_empty then
+    if not has_more then
       wake.unmark(queue)
-    elseif redis.call('LLEN', list) > 0 then
+    elseif has_looked or redis.call('LLEN', list) > 0 then
       wake.mark(queue)
       more = true
     end

@@ -1,18 +1,29 @@
 -- @include lib/base
 -- lib/edges: the registers of a job, one for each of its dependencies, and the groups they stand in.
--- A register is `kind:group:epoch:outcome`; its outcome is empty while it waits. The kind is `dependency`, or `output`
--- where the job wants the dependency's value too. `#` holds the number of groups, `#n` the rule and counts of group n.
+-- A register is `kind:group:epoch:outcome`; its outcome is empty while it waits. The kind is `dependency`; `output` where
+-- the job wants the dependency's value too; `fallback` where it stands in for the dependency if that fails. `#` holds the
+-- number of groups, `#n` the rule and counts of group n.
 
 local edges = {}
 
--- The count of a group in which an outcome stands.
-function edges.count_of(outcome)
-  if outcome == 'finished' then
+-- The count of a group in which an outcome stands. A fallback is for jobs that failed themselves, and for no other end.
+function edges.count_of(outcome, kind)
+  if kind == 'fallback' then
+    return outcome == 'failed' and 'bad' or 'skip'
+  elseif outcome == 'finished' then
     return 'ok'
   elseif outcome == 'skipped' then
     return 'skip'
   end
   return 'bad'
+end
+
+-- Counts an outcome in a group, or takes it out again (`by` -1). An empty outcome waits, and stands in no count.
+function edges.count(group, outcome, kind, by)
+  if outcome ~= '' then
+    local name = edges.count_of(outcome, kind)
+    group[name] = group[name] + by
+  end
 end
 
 function edges.register(kind, group, epoch, outcome)
@@ -46,4 +57,11 @@ function edges.groups(hash, count, first)
     end
   end
   return groups
+end
+
+-- All groups of a job; none if it has no dependencies.
+function edges.read_groups(id)
+  local hash = key('dependencies', id)
+  local known = redis.call('HMGET', hash, '#', '#0')
+  return known[1] and edges.groups(hash, tonumber(known[1]), known[2]) or {}
 end

@@ -18,6 +18,9 @@ function job.read(id)
   for _, name in ipairs(NUMBERS) do
     j[name] = tonumber(j[name] or 0)
   end
+  if j.deleting then -- the policy, with `open` behind it if the job had not ended
+    j.policy, j.open = string.match(j.deleting, '^%a+'), string.find(j.deleting, ':open', 1, true) ~= nil
+  end
   return j
 end
 
@@ -37,6 +40,21 @@ function job.text(id, name, value)
     return redis.call('GET', key(name, id))
   end
   return value
+end
+
+-- Removes fields of a job, also where they are long.
+function job.drop(j, names)
+  local keys = {}
+  for _, name in ipairs(names) do
+    if j[name] == '@' then
+      keys[#keys + 1] = key(name, j.id)
+    end
+    j[name] = nil
+  end
+  if #keys > 0 then
+    redis.call('UNLINK', unpack(keys))
+  end
+  redis.call('HDEL', key('job', j.id), unpack(names))
 end
 
 -- Notes why an attempt did not finish: a line of facts, then what the worker wrote about it. The last 10 are kept.

@@ -34,14 +34,47 @@ local function count_retrying(j, by)
   end
 end
 
-local function leave(j)
-  if j.status == 'queued' then -- its entry stays in the list, and is skipped when it comes up
-    redis.call('HINCRBY', key('queue-meta', j.queue), 'stale', 1)
-    return
+-- The entry of a job stays in its queue's list, and is skipped when it comes up; once no other is left, all go.
+local function outdate_entry(queue)
+  local meta, list = key('queue-meta', queue), key('queue', queue)
+  if redis.call('HINCRBY', meta, 'stale', 1) >= redis.call('LLEN', list) then
+    redis.call('UNLINK', list)
+    redis.call('HDEL', meta, 'stale')
   end
-  redis.call('ZREM', key(j.status, j.queue), j.id)
-  if j.status == 'scheduled' then
-    count_retrying(j, -1)
+end
+
+local function leave(j)
+  if j.status == 'queued' then
+    outdate_entry(j.queue)
+  elseif j.status == 'created' and j.gate then
+    redis.call('ZREM', key('gate', j.gate), j.id)
+    job.drop(j, { 'gate' })
+  else
+    redis.call('ZREM', key(j.status, j.queue), j.id)
+    if j.status == 'scheduled' then
+      count_retrying(j, -1)
+    end
+  end
+end
+
+-- What a job may keep of an end, and of the life before it. None of it is true of another.
+local OF_ITS_END = { 'ended_at', 'result', 'reason', 'checked', 'stand_in', 'stop' }
+
+-- Leaving an end, for whatever other status, begins a new life of the job.
+local function begin_epoch(j, fields)
+  job.drop(j, OF_ITS_END)
+  j.epoch = j.epoch + 1
+  fields[#fields + 1] = 'epoch'
+  fields[#fields + 1] = j.epoch
+end
+
+-- A job with a ttl that has never run is given so long to start, from now or from the time it waits for.
+local function start_timer(j, fields)
+  if j.ttl and j.attempt == 0 then
+    j.ttl_due = digits(math.max(now, j.scheduled_for) + j.ttl)
+    fields[#fields + 1] = 'ttl_due'
+    fields[#fields + 1] = j.ttl_due
+    redis.call('ZADD', PREFIX .. 'timers', j.ttl_due, j.id)
   end
 end
 
@@ -59,6 +92,10 @@ function enter.queued(j, how)
   redis.call(how.front and 'LPUSH' or 'RPUSH', key('queue', j.queue), j.id .. ':' .. j.epoch)
   wake.mark(j.queue)
   return 'enqueued_at'
+end
+
+function enter.created(j)
+  redis.call('ZADD', key('created', j.queue), digits(now), j.id)
 end
 
 function enter.deferred(j)
@@ -85,7 +122,8 @@ local function enter_end(j, status)
   return 'ended_at'
 end
 
--- Moves a job to a status: out of the registry it is in, into the one that the status names.
+-- Moves a job to a status: out of the registry it is in, into the one that the status names. If it had ended, that begins
+-- a new epoch.
 --   fields  further fields to write with it, as a flat list
 --   how     left: the job is out of its old registry already; front: to the front of its queue;
 --           due: the end of the lease, or the time of promotion
@@ -94,6 +132,12 @@ local function move(j, status, fields, how)
   fields = fields or {}
   if j.status and not how.left then
     leave(j)
+  end
+  if TERMINAL[j.status] then
+    begin_epoch(j, fields)
+    if not TERMINAL[status] then
+      start_timer(j, fields)
+    end
   end
   local time_field
   if TERMINAL[status] then
@@ -107,13 +151,4 @@ local function move(j, status, fields, how)
   end
   redis.call('HSET', key('job', j.id), 'status', status, unpack(fields))
   j.status = status
-end
-
--- Moves a job to where it can be claimed: its queue, or the wait for its time.
-local function release(j, fields)
-  if j.scheduled_for > now then
-    move(j, 'scheduled', fields, { due = j.scheduled_for })
-  else
-    move(j, 'queued', fields, { front = j.at_front })
-  end
 end

@@ -17,10 +17,12 @@ local function recover(j, amnesty)
     redis.call('ZREM', key('started', j.queue), j.id)
     job.note_attempt(j, 'lost', '')
     job.put(fields, j.id, 'reason', reason)
-    resolve.finish(j, 'failed', fields, { left = true })
+    resolve.become(j, 'failed', fields, { left = true })
+  elseif j.stop then
+    resolve.become(j, 'stopped', fields)
   else
     move(j, 'queued', fields, { front = true })
-    restart_timer(j)
+    resume_timer(j)
     if j.begun == '1' then
       job.note_attempt(j, 'lost', '')
     end

@@ -1,108 +1,105 @@
 -- @include lib/move
--- @include lib/edges
+-- @include lib/outcome
 -- @include lib/rules
--- lib/resolve: decides, alone, what an ended dependency means for those that wait for it.
--- A job that ends begins a cascade; `resolve.deliver` tells its dependents, in the order of their linking, whoever
--- ends thereby tells its own, and so on. What exceeds the budget is left in `cascades`, to be carried on by any caller:
--- the score there is the place of the last dependent told.
+-- @include lib/cascades
+-- lib/resolve: decides, alone, what a dependency's state means for those that wait for it.
 
 local resolve = {
   released = {}, -- what this call released: a job, the dependency whose end did it, and so on
-  work = {}, -- cascades to deliver: { id, epoch, outcome, after, stored }
 }
 
--- A job has ended: its dependents are to be told.
-function resolve.begin(j)
-  if j.linked > 0 then
-    resolve.work[#resolve.work + 1] = { id = j.id, epoch = j.epoch, outcome = j.status, after = 0 }
-  end
-end
+-- Statuses that dependencies decide on.
+local DECIDED_BY_RULES = { deferred = true, upstream_failed = true, skipped = true }
 
--- Takes up a cascade that was left behind.
-function resolve.resume(id, after)
-  local j = job.read(id)
-  if j and TERMINAL[j.status] then
-    resolve.work[#resolve.work + 1] =
-      { id = id, epoch = j.epoch, outcome = j.status, after = after, stored = true }
-  else
-    redis.call('ZREM', PREFIX .. 'cascades', id)
-  end
-end
-
--- Ends a job that was not running, and tells its dependents.
-function resolve.finish(j, status, fields, how)
+-- Moves a job and lets those below know, if it has ended or lives again.
+function resolve.become(j, status, fields, how)
+  local reopened = TERMINAL[j.status]
   move(j, status, fields, how)
-  resolve.begin(j)
+  if reopened or TERMINAL[status] then
+    cascades.begin(j)
+    cascades.begin_above(j, reopened)
+  end
 end
 
--- Writes what a dependency's end means into a register. Only news counts: a newer epoch, or an outcome where the
--- register waits for one. Returns the job's groups if there was news.
+-- Moves a job to where it can be claimed: its queue, or the wait for its time.
+function resolve.release(j, fields, how)
+  how = how or {}
+  if j.scheduled_for > now then
+    how.due = j.scheduled_for
+    resolve.become(j, 'scheduled', fields, how)
+  else
+    how.front = how.front or j.at_front
+    resolve.become(j, 'queued', fields, how)
+  end
+end
+
+-- Does with a job what its groups demand.
+function resolve.follow(j, decision, fields, how)
+  if decision == 'queued' then
+    resolve.release(j, fields, how)
+  else
+    resolve.become(j, decision, fields, how)
+  end
+end
+
+-- What a register is to hold of a dependency. Its fallback wants to know how the job itself ended.
+local function news_for(kind, cascade)
+  if kind == 'fallback' then
+    return outcome.own(cascade.j)
+  end
+  cascade.effective = cascade.effective or outcome.effective(cascade.j)
+  return cascade.effective
+end
+
+-- Writes a dependency's state into a register. Only news counts: a newer epoch, or an outcome where the register waits
+-- for one. Returns the kind of the edge and, if there was news, the job's groups and whether it had known an outcome.
 local function accept(id, cascade)
-  local hash = key('dependencies', id)
-  local known = redis.call('HMGET', hash, cascade.id, '#', '#0')
+  local hash, j = key('dependencies', id), cascade.j
+  local known = redis.call('HMGET', hash, j.id, '#', '#0')
   if not known[1] then
     return nil
   end
-  local kind, group, epoch, outcome = edges.parse_register(known[1])
-  if epoch > cascade.epoch or (epoch == cascade.epoch and outcome ~= '') then
-    return nil
+  local kind, group, epoch, told = edges.parse_register(known[1])
+  local news = news_for(kind, cascade)
+  if epoch > j.epoch or (epoch == j.epoch and (told ~= '' or news == '')) then
+    return kind
   end
   local groups = edges.groups(hash, tonumber(known[2]), known[3])
   local g = groups[group + 1]
-  if outcome ~= '' then
-    local old = edges.count_of(outcome)
-    g[old] = g[old] - 1
-  end
-  local new = edges.count_of(cascade.outcome)
-  g[new] = g[new] + 1
-  redis.call('HSET', hash, cascade.id, edges.register(kind, group, cascade.epoch, cascade.outcome),
-    '#' .. group, edges.group_text(g))
-  return groups
+  edges.count(g, told, kind, -1)
+  edges.count(g, news, kind, 1)
+  redis.call('HSET', hash, j.id, edges.register(kind, group, j.epoch, news), '#' .. group, edges.group_text(g))
+  return kind, groups, told ~= ''
 end
 
--- Tells one dependent, and acts on what its groups mean for it now. Returns what that cost of the budget.
-local function tell(id, cascade)
-  local groups = accept(id, cascade)
-  local decision = groups and verdict(groups) or 'deferred'
-  if decision == 'deferred' then
-    return 1
-  end
+-- Does with a job that still depends on its rules what its groups demand. Returns what that cost of the budget.
+function resolve.decide(id, decision, by)
   local j = job.read(id)
-  if not j or j.status ~= 'deferred' then -- released is released
+  -- Released is released; and what is being deleted, or has no part in what runs yet, is left alone.
+  if not j or not DECIDED_BY_RULES[j.status] or j.status == decision or j.deleting then
     return 1
   end
+  resolve.follow(j, decision)
   if decision == 'queued' then
-    release(j)
     resolve.released[#resolve.released + 1] = id
-    resolve.released[#resolve.released + 1] = cascade.id
-  else
-    resolve.finish(j, decision)
+    resolve.released[#resolve.released + 1] = by
   end
-  return 1 + JOB_COST
+  return JOB_COST
 end
 
--- Delivers cascades within a budget. Returns how many had to be left.
-function resolve.deliver(budget)
-  local work, first = resolve.work, 1
-  while first <= #work and budget > 0 do
-    local cascade, asked = work[first], budget
-    local page = redis.call('ZRANGEBYSCORE', key('dependents', cascade.id), '(' .. digits(cascade.after), '+inf',
-      'WITHSCORES', 'LIMIT', 0, asked)
-    local i = 1
-    while i < #page and budget > 0 do
-      budget = budget - tell(page[i], cascade)
-      cascade.after = tonumber(page[i + 1])
-      i = i + 2
-    end
-    if i > #page and #page < 2 * asked then -- that was all of them
-      if cascade.stored then
-        redis.call('ZREM', PREFIX .. 'cascades', cascade.id)
-      end
-      first = first + 1
-    end
+-- Tells one dependent of a job's state. Returns what that cost of the budget.
+function resolve.tell(id, cascade)
+  local kind, groups, had_known = accept(id, cascade)
+  if not groups then
+    return 1
   end
-  for i = first, #work do
-    redis.call('ZADD', PREFIX .. 'cascades', digits(work[i].after), work[i].id)
+  local cost = 1
+  local decision = verdict(groups)
+  if decision ~= 'deferred' or had_known then -- a first outcome never makes undecided what was decided
+    cost = cost + resolve.decide(id, decision, cascade.j.id)
   end
-  return #work - first + 1
+  if kind == 'fallback' then -- only now may it be known what the job's failure comes to
+    cascades.begin_above({ fallback_of = cascade.j.id })
+  end
+  return cost
 end

@@ -49,6 +49,10 @@ local RULES = {
     blames = true,
     safe_after_one = true, -- one success is enough: what fails later can't make it end as upstream_failed
   },
+  fallback = {
+    holds = function(g) return g.bad > 0 end,
+    can = function(g) return g.skip == 0 end,
+  },
 }
 
 -- Whether what is still waiting could make this group end as upstream_failed.
@@ -63,7 +67,7 @@ local function verdict(groups)
   for _, g in ipairs(groups) do
     local rule = RULES[g.rule]
     g.waiting = g.total - g.ok - g.bad - g.skip
-    if rule.holds(g) then
+    if g.total == 0 or rule.holds(g) then -- a group is empty once those it waited for are deleted and it was let go
       met = met + 1
     else
       if not rule.can(g) then

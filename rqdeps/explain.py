@@ -1,0 +1,200 @@
+"""One sentence on a job: why it does not run, whom it waits for, whose fault that is, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rqdeps.job_facts import JobFacts
+from rqdeps.lineage import culprits, edges_of
+from rqdeps.registry import WorkerInfo, workers
+from rqdeps.status import JobStatus
+from rqdeps.store import Store
+from rqdeps.store.calls import reads
+from rqdeps.store.calls.reads import EdgeRecord, Standing
+
+#: How many jobs a sentence names.
+_NAMED = 3
+
+_DOING = {
+    JobStatus.CREATED: "is held",
+    JobStatus.DEFERRED: "waits for others itself",
+    JobStatus.SCHEDULED: "waits for its time",
+    JobStatus.QUEUED: "is queued",
+    JobStatus.STARTED: "runs",
+    JobStatus.JOINING: "waits for the jobs it spawned",
+}
+
+
+def explain(job: JobFacts, store: Store) -> str:
+    """Says where a job stands.
+
+    Args:
+        job: the job.
+        store: the deployment.
+
+    Raises:
+        NoSuchJobError: it has been deleted.
+    """
+    if job.draft is not None:
+        return f"Job {job.id} is not saved yet: Queue.enqueue_job enqueues it."
+    status = job.get_status()
+    say = {
+        JobStatus.CREATED: _created,
+        JobStatus.DEFERRED: _deferred,
+        JobStatus.SCHEDULED: _scheduled,
+        JobStatus.QUEUED: _queued,
+        JobStatus.STARTED: _started,
+        JobStatus.UPSTREAM_FAILED: _upstream_failed,
+        JobStatus.SKIPPED: _skipped,
+    }.get(status, _ended)
+    return f"Job {job.id} {say(job, store)}."
+
+
+def _created(job: JobFacts, store: Store) -> str:
+    return "is held: release() lets it go"
+
+
+# What it waits for
+
+
+def _deferred(job: JobFacts, store: Store) -> str:
+    if job.fallback_of is not None:
+        return f"stands in for {_shown(job.fallback_of, store)}, in case that fails"
+    waiting: list[EdgeRecord] = []
+    total = 0
+    for edge in edges_of(job.id, store):
+        total += 1
+        if edge.outcome is None:
+            waiting.append(edge)
+    rules = sorted({edge.rule for edge in waiting})
+    named = _and([_waited_for(edge, store) for edge in waiting[:_NAMED]], len(waiting) - _NAMED)
+    return f"waits for {len(waiting)} of {total} dependencies ({', '.join(rules)}): {named}"
+
+
+def _waited_for(edge: EdgeRecord, store: Store) -> str:
+    if edge.status == JobStatus.FAILED:
+        return f"{edge.dependency_id} failed, and its fallback has not ended"
+    return _shown(edge.dependency_id, store)
+
+
+def _shown(job_id: str, store: Store) -> str:
+    """A job, its function, and what it does."""
+    job = JobFacts(job_id, store, store.run(reads.fetch([job_id]))[0])
+    if not job.is_loaded:
+        return f"{job_id}, which has been deleted"
+    status = job.get_status(refresh=False)
+    function = job.func_name.rpartition(".")[2]
+    return f"{job_id} ({function}), which {_DOING.get(status) or f'is {status}'}"
+
+
+# What keeps a released job
+
+
+def _scheduled(job: JobFacts, store: Store) -> str:
+    standing = store.run(reads.standing(job.id))
+    when = _duration(standing.due_ms)
+    if job.attempt:
+        return f"runs again in {when}, after {_times(job.attempt, 'attempt')}" + _nobody_there(standing, store)
+    return f"waits for its time, which comes in {when}" + _nobody_there(standing, store)
+
+
+def _queued(job: JobFacts, store: Store) -> str:
+    standing = store.run(reads.standing(job.id))
+    place = "is behind many jobs" if standing.ahead is None else f"is behind {_times(standing.ahead, 'job')}"
+    if standing.ahead == 0:
+        place = "is next"
+    if standing.is_paused:
+        return f"{place} in queue {standing.queue}, which is paused: resume() lets its jobs run"
+    return f"{place} in queue {standing.queue}" + _nobody_there(standing, store)
+
+
+def _nobody_there(standing: Standing, store: Store) -> str:
+    if _serving(standing.queue, workers(store)):
+        return ""
+    return f", and no live worker serves that queue: start one with `rqdeps worker {standing.queue}`"
+
+
+def _serving(queue: str, known: Iterable[WorkerInfo]) -> list[WorkerInfo]:
+    return [worker for worker in known if queue in worker.queues]
+
+
+def _started(job: JobFacts, store: Store) -> str:
+    standing = store.run(reads.standing(job.id))
+    name = job.worker_name
+    if name not in {worker.name for worker in workers(store)}:
+        return (
+            f"was taken by worker {name}, which gives no sign of life: it goes back to its queue when its lease ends, "
+            f"in {_duration(standing.due_ms)}"
+        )
+    if job.is_being_stopped:
+        return f"runs on worker {name}, which was asked to stop it"
+    return f"runs on worker {name} (attempt {max(job.attempt, 1)})"
+
+
+# How it ended
+
+
+def _upstream_failed(job: JobFacts, store: Store) -> str:
+    found = culprits(job.id, store, most=_NAMED)
+    direct = _and(
+        [f"{edge.dependency_id} is {edge.outcome}" for edge in found.direct[:_NAMED]], len(found.direct) - _NAMED
+    )
+    rules = ", ".join(sorted({edge.rule for edge in found.direct}))
+    return f"can't run: its rule {rules} can't be met, since {direct}" + _to_requeue(found.roots, found.more, store)
+
+
+def _to_requeue(roots: Sequence[EdgeRecord], more: bool, store: Store) -> str:
+    if not roots:
+        return ""
+    named = _and([_root(edge, store) for edge in roots], 1 if more else 0)
+    return f"; it began with {named}; requeue that, or skip it"
+
+
+def _root(edge: EdgeRecord, store: Store) -> str:
+    attempts = store.run(reads.attempts(edge.dependency_id))
+    message = attempts[-1].message if attempts else ""
+    how = edge.status or f"{edge.outcome}, and deleted since"
+    return f"{edge.dependency_id} ({how}{': ' + message if message else ''})"
+
+
+def _skipped(job: JobFacts, store: Store) -> str:
+    if job.fallback_of is not None:
+        return f"was not needed: {_shown(job.fallback_of, store)}, and it stands in for that only if it fails"
+    found = culprits(job.id, store, most=_NAMED)
+    direct = _and(
+        [f"{edge.dependency_id} is {edge.outcome}" for edge in found.direct[:_NAMED]], len(found.direct) - _NAMED
+    )
+    rules = ", ".join(sorted({edge.rule for edge in found.direct}))
+    return f"was skipped, as the branch not taken: its rule {rules} can't be met, since {direct}"
+
+
+def _ended(job: JobFacts, store: Store) -> str:
+    status = job.get_status(refresh=False)
+    if job.reason:
+        return f"is {status}: {job.reason}"
+    attempts = store.run(reads.attempts(job.id)) if status is JobStatus.FAILED else []
+    said = f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
+    if status is JobStatus.FAILED and job.fallback_id is not None:
+        return f"has failed{said}; {_shown(job.fallback_id, store)}, stands in for it"
+    return f"has {status}{said}" if status in (JobStatus.FINISHED, JobStatus.FAILED) else f"was {status}"
+
+
+# Words
+
+
+def _and(names: Sequence[str], more: int) -> str:
+    listed = [*names, *([f"{more} more"] if more > 0 else [])]
+    return "; ".join(listed) if len(listed) > 1 else "".join(listed)
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _duration(ms: int) -> str:
+    seconds = max(0, ms) / 1000
+    if seconds < 120:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    if seconds < 7200:  # noqa: PLR2004
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"

@@ -1,0 +1,195 @@
+"""The calls by which a person changes their mind about jobs: cancel, delete, requeue, skip, release, wait for more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rqdeps.errors import (
+    DependencyCycleError,
+    FallbackReleasedError,
+    InvalidJobOperationError,
+    NoSuchJobError,
+    UpstreamFailedError,
+)
+from rqdeps.store.calls.call import Argument, Call, counted, text, texts
+
+#: What becomes of dependents that still wait for a job that is deleted.
+Policy = Literal["cancel", "release", "delete"]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What became of jobs.
+
+    Attributes:
+        found: for each job, in order, what the call says of it.
+        cascades_left: how many cascades exceeded the budget, and have to be carried on.
+    """
+
+    found: list[str]
+    cascades_left: int
+
+
+def cancel(job_ids: Sequence[str]) -> Call[Changed]:
+    """Ends jobs before they run.
+
+    Found is ``canceled``; ``started`` for a job that will be stopped; the status in which a job had ended; or nothing
+    where there is no such job.
+    """
+    return Call("cancel", counted(job_ids), lambda reply: Changed(texts(reply[1]), reply[0]))
+
+
+def delete(job_ids: Sequence[str], policy: Policy) -> Call[Changed]:
+    """Deletes jobs. Found is ``1``, or ``0`` where there is no such job.
+
+    Args:
+        job_ids: the jobs.
+        policy: what becomes of dependents that still wait for them.
+    """
+    return Call("delete", [policy, *counted(job_ids)], lambda reply: Changed([str(n) for n in reply[1]], reply[0]))
+
+
+def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
+    """Gives a job that has ended another life. The result counts the cascades left.
+
+    Args:
+        job_id: the job.
+        force: run it whatever its status, its dependencies and its fallback are.
+        at_front: put it at the front of its queue.
+
+    Raises:
+        NoSuchJobError: there is no such job.
+        InvalidJobOperationError: it has not ended, or has finished.
+        UpstreamFailedError: its dependencies don't let it run.
+        FallbackReleasedError: its fallback stands in for it already.
+    """
+
+    def read(reply: list[Any]) -> int:
+        code, *facts = reply
+        if code == b"ok":
+            return int(facts[0])
+        if code == b"unknown":
+            raise NoSuchJobError(job_id)
+        if code == b"fallback":
+            raise FallbackReleasedError(job_id, text(facts[0]), text(facts[1]))
+        status = text(facts[0])
+        if code == b"blocked" or status in ("upstream_failed", "skipped"):
+            raise UpstreamFailedError(job_id, status)
+        if status == "finished":
+            raise InvalidJobOperationError(
+                f"job {job_id!r} has finished: requeue(force=True) runs it again, and whatever waits for it then"
+            )
+        raise InvalidJobOperationError(f"job {job_id!r} is {status}, and has not ended: there is nothing to requeue")
+
+    args: list[Argument] = [job_id, int(force), int(at_front)]
+    return Call("requeue", [0, *args], read, args_again=[1, *args])
+
+
+def skip(job_id: str, value: bytes, reason: str) -> Call[int]:
+    """Treats a job as finished with a value. The result counts the cascades left.
+
+    Args:
+        job_id: the job.
+        value: the value, serialized.
+        reason: what to tell people.
+
+    Raises:
+        NoSuchJobError: there is no such job.
+        InvalidJobOperationError: it has finished.
+    """
+
+    def read(reply: list[Any]) -> int:
+        if reply[0] == b"ok":
+            return int(reply[1])
+        if reply[0] == b"unknown":
+            raise NoSuchJobError(job_id)
+        raise InvalidJobOperationError(f"job {job_id!r} has finished already: there is nothing to skip")
+
+    args: list[Argument] = [job_id, value, reason]
+    return Call("skip", [0, *args], read, args_again=[1, *args])
+
+
+def release(job_ids: Sequence[str], *, queue: str = "") -> Call[int]:
+    """Lets held jobs go, all of them or none. The result counts the cascades left.
+
+    Args:
+        job_ids: the jobs.
+        queue: where to move them first; nothing to leave them where they are.
+
+    Raises:
+        NoSuchJobError: there is no such job.
+        InvalidJobOperationError: one of them is not held.
+    """
+
+    def read(reply: list[Any]) -> int:
+        if reply[0] == b"ok":
+            return int(reply[1])
+        job_id = text(reply[1])
+        if reply[0] == b"unknown":
+            raise NoSuchJobError(job_id)
+        raise InvalidJobOperationError(f"job {job_id!r} is {text(reply[2])}, and not held: there is nothing to release")
+
+    args: list[Argument] = [queue, *counted(job_ids)]
+    return Call("release", [0, *args], read, args_again=[1, *args])
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of new dependencies.
+
+    Attributes:
+        cascades_left: how many cascades exceeded the budget, and have to be carried on.
+        search: set when nothing was changed, since looking for circles is too much for one call: the caller is to look,
+            and to call again with this as ``state``.
+    """
+
+    cascades_left: int = 0
+    search: str | None = None
+
+
+def add_dependency(job_id: str, dependency_ids: Sequence[str], *, rule: str, state: str = "") -> Call[Added]:
+    """Lets a job that has not run yet wait for others too.
+
+    Args:
+        job_id: the job.
+        dependency_ids: what it is to wait for.
+        rule: the trigger rule.
+        state: the state of the graph in which the caller has looked for circles, and found none.
+
+    Raises:
+        NoSuchJobError: one of the jobs does not exist.
+        InvalidJobOperationError: the job has run.
+        ValueError: it depends on one of them already.
+        DependencyCycleError: they would wait for each other in a circle.
+    """
+
+    def read(reply: list[Any]) -> Added:
+        code, *facts = reply
+        if code == b"ok":
+            return Added(cascades_left=facts[0])
+        if code == b"search":
+            return Added(search=text(facts[0]))
+        if code == b"circle":
+            raise circle(texts(facts[0]))
+        if code == b"unknown":
+            raise NoSuchJobError(text(facts[0]))
+        if code == b"twice":
+            raise ValueError(f"job {job_id!r} depends on {text(facts[0])!r} already; a job stands in one group only")
+        raise InvalidJobOperationError(
+            f"job {job_id!r} is {text(facts[0])}: a job can be made to wait for others only before it has run"
+        )
+
+    args: list[Argument] = [job_id, rule, *counted(dependency_ids), state]
+    return Call("add_dependency", [0, *args], read, args_again=[1, *args])
+
+
+def pause(queue: str, *, pauses: bool) -> Call[bool]:
+    """Stops workers from taking jobs of a queue, or lets them again. The result says whether that changed something."""
+    return Call("pause", [queue, int(pauses)], bool)
+
+
+def circle(path: Sequence[str]) -> DependencyCycleError:
+    """The error for jobs that would wait for each other; each waits for the next, the last is the first."""
+    return DependencyCycleError(f"these jobs would wait for each other for ever: {' → '.join(map(repr, path))}")

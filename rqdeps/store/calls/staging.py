@@ -1,0 +1,137 @@
+"""Graphs that exceed one call: planned in pieces, each within the budget, staged behind a gate that is then opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rqdeps.errors import GraphGivenUpError
+from rqdeps.store.calls.call import Argument, Call, counted, text
+from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, job_args, read_refusal
+from rqdeps.store.scripts import BUDGET, JOB_COST
+
+
+@dataclass
+class Piece:
+    """What one call stages.
+
+    Attributes:
+        jobs: jobs, each with as many of its dependencies as fit.
+        places: the place of each in the order in which the jobs go through the gate.
+        further: more dependencies of jobs of this or earlier pieces: number of the group, kind and id.
+        cost: what it takes of the budget.
+    """
+
+    jobs: list[NewJob] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    further: dict[str, list[tuple[int, EdgeKind, str]]] = field(default_factory=dict)
+    cost: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a graph is staged.
+
+    Attributes:
+        gate: the name of the gate: the same for the same jobs, so that what was begun can be gone on with.
+        pieces: what to stage, in order.
+        first_id: a job of the graph, by which to see that it went through.
+    """
+
+    gate: str
+    pieces: list[Piece]
+    first_id: str
+
+
+def plan(jobs: Sequence[NewJob], order: Iterable[str], *, budget: int = BUDGET) -> Plan:
+    """Plans the staging of a graph.
+
+    Args:
+        jobs: its jobs, in the order in which those that may run at once are to be queued.
+        order: the ids of its jobs, each after all that it depends on.
+        budget: what one call may cost.
+    """
+    places = _places(jobs)
+    by_id = {job.id: job for job in jobs}
+    pieces = [Piece()]
+    for job_id in order:
+        if job_id in by_id:
+            _add(pieces, by_id[job_id], places[job_id], budget)
+    digest = hashlib.sha256("\n".join(f"{job.id} {job.nonce}" for job in jobs).encode())
+    return Plan(digest.hexdigest()[:16], pieces, jobs[0].id)
+
+
+def _places(jobs: Sequence[NewJob]) -> dict[str, int]:
+    """Those for the front come last and in reverse, so that the first of them ends up in front of all."""
+    front = [job for job in reversed(jobs) if job.goes_to_front]
+    others = [job for job in jobs if not job.goes_to_front]
+    return {job.id: place for place, job in enumerate([*others, *front], 1)}
+
+
+def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
+    if pieces[-1].cost and pieces[-1].cost + min(job.cost, budget) > budget:
+        pieces.append(Piece())
+    piece = pieces[-1]
+    room = budget - piece.cost - JOB_COST
+    groups, rest = [], []
+    for number, group in enumerate(job.groups):
+        groups.append(NewGroup(group.rule, group.members[: max(room, 0)]))
+        rest += [(number, kind, job_id) for kind, job_id in group.members[max(room, 0) :]]
+        room -= len(group.members)
+    piece.jobs.append(replace(job, groups=groups))
+    piece.places.append(place)
+    piece.cost += min(job.cost, max(budget - piece.cost, JOB_COST))
+    for i in range(0, len(rest), budget):
+        edges = rest[i : i + budget]
+        pieces.append(Piece(further={job.id: edges}, cost=len(edges)))
+
+
+def stage(gate: str, number: int, piece: Piece, *, new_queues: Sequence[str]) -> Call[None]:
+    """Stages a piece.
+
+    Args:
+        gate: the gate.
+        number: which piece of the graph it is, from 1. One that is there already is left as it is.
+        piece: the piece.
+        new_queues: names of queues that the server may not know yet.
+
+    Raises:
+        GraphGivenUpError: an earlier piece is missing, as the graph was given up.
+        DuplicateJobError: another job with one of the ids exists.
+        NoSuchJobError: one of the dependencies does not exist.
+    """
+    args: list[Argument] = [*counted(new_queues), *job_args(piece.jobs), *counted(piece.places), len(piece.further)]
+    for job_id, edges in piece.further.items():
+        args += [job_id, *counted([part for edge in edges for part in edge])]
+    return Call("stage", [gate, number, 0, *args], _read_staged, args_again=[gate, number, 1, *args])
+
+
+def _read_staged(reply: list[Any]) -> None:
+    _check_not_given_up(reply)
+    read_refusal(reply)
+
+
+def _check_not_given_up(reply: list[Any]) -> None:
+    if text(reply[0]) == "given up":
+        raise GraphGivenUpError
+
+
+def open_gate(plan: Plan) -> Call[int]:
+    """Lets a graph through that is staged whole. The result counts the cascades left.
+
+    Raises:
+        GraphGivenUpError: it was given up meanwhile.
+    """
+
+    def read(reply: list[Any]) -> int:
+        _check_not_given_up(reply)
+        return int(reply[1])
+
+    return Call("open", [plan.gate, len(plan.pieces), plan.first_id], read)
+
+
+def give_up(gate: str) -> Call[bool]:
+    """Deletes what there is of a graph that will not be completed. The result says whether there is more to delete."""
+    return Call("give_up", [gate], bool)

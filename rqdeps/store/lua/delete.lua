@@ -1,0 +1,23 @@
+-- @include lib/deliver
+-- delete: deletes jobs. What they came to is delivered first; dependents that still wait then follow the policy.
+--   KEYS   prefix
+--   ARGV   policy for dependents: cancel, release or delete · list of ids
+--   reply  {cascades left, {for each: 1, or 0 if there is no such job}}
+
+allow_when_full()
+
+local policy = argument.text()
+local found = {}
+for i, id in ipairs(argument.list()) do
+  local j = job.read(id)
+  found[i] = 0
+  if j and gates.is_visible(j) then
+    remove.begin(j, policy)
+    found[i] = 1
+  elseif j and j.deleting then -- this may be the second sending
+    found[i] = 1
+  end
+end
+local left = deliver(BUDGET)
+wake.flush()
+return { left, found }

@@ -1,0 +1,93 @@
+-- @include lib/remove
+-- @include lib/place
+-- lib/gates: graphs that come in pieces. Until a gate is opened, its jobs stand in `gate:<id>` only, scored by the order
+-- in which they go through, and nobody sees them. The member `#` counts the pieces there are, below 0. In `gates` stands
+-- when an unfinished graph is given up.
+
+local gates = {}
+
+-- A graph is given up this long after its last piece came.
+local GATE_MS = 60 * 1000
+
+local PIECES = '#'
+local GIVEN_UP = 1 -- in place of the number of pieces
+
+function gates.is_closed(gate)
+  return redis.call('ZSCORE', PREFIX .. 'gates', gate) and true or false
+end
+
+-- Whether a job is there for others than the graph it comes with.
+function gates.is_visible(j)
+  return not j.deleting and not (j.gate and gates.is_closed(j.gate))
+end
+
+-- How many pieces a gate has; 0 if there is no such gate, nil if it was given up.
+function gates.pieces(gate)
+  local score = tonumber(redis.call('ZSCORE', key('gate', gate), PIECES) or 0)
+  if score > 0 then
+    return nil
+  end
+  return -score
+end
+
+-- One more piece has come.
+function gates.note_piece(gate, number)
+  redis.call('ZADD', key('gate', gate), -number, PIECES)
+  redis.call('ZADD', PREFIX .. 'gates', digits(now + GATE_MS), gate)
+end
+
+function gates.open(gate)
+  redis.call('ZREM', PREFIX .. 'gates', gate)
+  cascades.begin_gate(gate)
+end
+
+-- Its jobs in order, as many as the budget lets through.
+local function next_jobs(gate, budget)
+  return redis.call('ZRANGEBYSCORE', key('gate', gate), '(0', '+inf', 'LIMIT', 0, math.max(1, math.floor(budget / (JOB_COST + 1))))
+end
+
+-- Lets some jobs of an open gate through. Returns what it cost, and whether these were the last.
+function gates.let_through(gate, budget)
+  local ids = next_jobs(gate, budget)
+  for _, id in ipairs(ids) do
+    local j = job.read(id)
+    if j and j.status == 'created' and j.gate == gate then
+      job.drop(j, { 'gate' })
+      place(j, edges.read_groups(id), {}, { left = true })
+    end
+  end
+  if #ids > 0 then
+    redis.call('ZREM', key('gate', gate), unpack(ids))
+  end
+  local are_last = redis.call('ZCARD', key('gate', gate)) <= 1
+  if are_last then
+    redis.call('UNLINK', key('gate', gate))
+  end
+  return (JOB_COST + 1) * #ids, are_last
+end
+
+-- Gives up a graph that was never finished: deletes some of its jobs. Returns what it cost, and whether all are gone.
+function gates.give_up(gate, budget)
+  redis.call('ZADD', key('gate', gate), GIVEN_UP, PIECES)
+  local cost = 1
+  for _, id in ipairs(next_jobs(gate, budget)) do
+    local j = job.read(id)
+    local gone = true
+    if j and j.gate == gate then
+      local spent
+      spent, gone = remove.some(j, budget - cost)
+      cost = cost + spent
+    else
+      redis.call('ZREM', key('gate', gate), id)
+    end
+    if cost >= budget or not gone then
+      return cost, false
+    end
+  end
+  if redis.call('ZCARD', key('gate', gate)) > 1 then
+    return cost, false
+  end
+  redis.call('UNLINK', key('gate', gate))
+  redis.call('ZREM', PREFIX .. 'gates', gate)
+  return cost, true
+end

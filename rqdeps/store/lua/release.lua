@@ -1,0 +1,34 @@
+-- @include lib/deliver
+-- release: lets held jobs go: to their queue, or to wait for their time or their dependencies.
+--   KEYS   prefix
+--   ARGV   again: 1 when a first sending may have arrived, else 0 · queue to move them to, or empty · list of ids
+--   reply  {'ok', cascades left} · {'unknown', id} · {'refused', id, its status}
+
+local again, queue, ids = argument.text() == '1', argument.text(), argument.list()
+
+local held = {}
+for _, id in ipairs(ids) do
+  local j = job.read(id)
+  if not j or not gates.is_visible(j) then
+    return { 'unknown', id }
+  elseif j.status == 'created' and j.held then
+    held[#held + 1] = j
+  elseif not again then
+    return { 'refused', id, j.status }
+  end
+end
+
+for _, j in ipairs(held) do
+  local fields = {}
+  redis.call('ZREM', key('created', j.queue), j.id)
+  job.drop(j, { 'held' })
+  if queue ~= '' and queue ~= j.queue then
+    redis.call('SADD', PREFIX .. 'queues', queue)
+    j.queue = queue
+    fields = { 'queue', queue }
+  end
+  place(j, edges.read_groups(j.id), fields, { left = true })
+end
+local left = deliver(BUDGET)
+wake.flush()
+return { 'ok', left }

@@ -1,0 +1,53 @@
+-- @include lib/deliver
+-- requeue: gives a job that has ended another life, and re-arms what waits below it.
+--   KEYS   prefix
+--   ARGV   again: 1 when a first sending may have arrived, else 0 · id
+--          1 to run it whatever its status, its dependencies and its fallback are, else 0 · 1 for the front of its queue
+--   reply  {'ok', cascades left} · {'unknown'} · {'refused', its status}
+--          {'blocked', what its dependencies make of it} · {'fallback', id of its fallback, the fallback's status}
+
+local again, id, force, at_front = argument.text() == '1', argument.text(), argument.text() == '1', argument.text() == '1'
+
+local NEEDS_FORCE = { finished = true, upstream_failed = true, skipped = true }
+
+local j = job.read(id)
+if not j or not gates.is_visible(j) then
+  return { 'unknown' }
+elseif not TERMINAL[j.status] then
+  return again and { 'ok', 0 } or { 'refused', j.status }
+elseif NEEDS_FORCE[j.status] and not force then
+  return { 'refused', j.status }
+end
+
+local decision = 'queued'
+if j.status == 'canceled' and j.attempt == 0 and not force then -- it may not have been released
+  decision = verdict(edges.read_groups(id))
+  if TERMINAL[decision] then
+    return { 'blocked', decision }
+  end
+end
+
+local fallback = j.status == 'failed' and j.fallback and job.read(j.fallback)
+if fallback and fallback.status ~= 'deferred' and fallback.status ~= 'skipped' and not force then
+  return { 'fallback', fallback.id, fallback.status }
+end
+
+-- A fallback that has run runs again only if its job fails again, and so does the fallback's own.
+local function rearm(f)
+  while f and TERMINAL[f.status] and f.status ~= 'skipped' do
+    local of_it = f.fallback and job.read(f.fallback)
+    resolve.become(f, 'deferred', { 'failures', 0, 'deaths', 0 })
+    f = of_it
+  end
+end
+
+local fields = { 'failures', 0, 'deaths', 0 }
+if decision == 'queued' and (force or j.attempt > 0) then
+  resolve.become(j, 'queued', fields, { front = at_front or j.at_front })
+else
+  resolve.follow(j, decision, fields, { front = at_front })
+end
+rearm(fallback)
+local left = deliver(BUDGET)
+wake.flush()
+return { 'ok', left }

@@ -1,0 +1,23 @@
+-- @include lib/gates
+-- standing: where a job stands in the registry that its status names.
+--   KEYS   prefix
+--   ARGV   id
+--   reply  nil if there is no such job, or {status, queue, score in its registry or '', place in its queue from 0 or -1,
+--           the server's time in ms, 1 if the queue is paused, else 0}
+
+local FARTHEST_LOOK = 10000
+
+local id = argument.text()
+local facts = redis.call('HMGET', key('job', id), 'status', 'queue', 'epoch', 'gate', 'deleting')
+local status, queue = facts[1], facts[2]
+if not status or not gates.is_visible({ gate = facts[4], deleting = facts[5] }) then
+  return nil
+end
+local place_in_queue, score = -1, ''
+if status == 'queued' then
+  place_in_queue = redis.call('LPOS', key('queue', queue), id .. ':' .. facts[3], 'MAXLEN', FARTHEST_LOOK) or -1
+elseif not facts[4] then
+  score = redis.call('ZSCORE', key(status, queue), id) or ''
+end
+local is_paused = redis.call('HEXISTS', key('queue-meta', queue), 'paused')
+return { status, queue, score, place_in_queue, digits(now), is_paused }
