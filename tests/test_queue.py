@@ -32,12 +32,11 @@ from rqdeps import (
     SimpleWorker,
     get_current_job,
 )
-from rqdeps.errors import DependencyCycleError, GraphTooLargeError, SerializationError, UnsupportedFunctionError
+from rqdeps.errors import DependencyCycleError, SerializationError, UnsupportedFunctionError
 from rqdeps.queue import QueueWithOptions
 from rqdeps.registry import workers
 from rqdeps.store import connect
 from rqdeps.store.invariants import check_invariants
-from rqdeps.store.scripts import BUDGET, JOB_COST
 
 HOUR = timedelta(hours=1)
 
