@@ -10,10 +10,13 @@ from rqdeps.registry import WorkerInfo, workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Store
 from rqdeps.store.calls import reads
-from rqdeps.store.calls.reads import EdgeRecord, Standing
+from rqdeps.store.calls.reads import Culprit, EdgeRecord, Standing
 
 #: How many jobs a sentence names.
 _NAMED = 3
+
+#: A worker whose last sign of life is older counts as lost, in milliseconds; it gives one each second.
+_ALIVE_MS = 5_000
 
 _DOING = {
     JobStatus.CREATED: "is held",
@@ -67,8 +70,8 @@ def _deferred(job: JobFacts, store: Store) -> str:
         if edge.outcome is None:
             waiting.append(edge)
     rules = sorted({edge.rule for edge in waiting})
-    named = _and([_waited_for(edge, store) for edge in waiting[:_NAMED]], len(waiting) - _NAMED)
-    return f"waits for {len(waiting)} of {total} dependencies ({', '.join(rules)}): {named}"
+    named = _and([_waited_for(edge, store) for edge in waiting[:_NAMED]], more=len(waiting) > _NAMED)
+    return f"waits for {len(waiting)} of {_times(total, 'dependency')} ({', '.join(rules)}): {named}"
 
 
 def _waited_for(edge: EdgeRecord, store: Store) -> str:
@@ -115,13 +118,13 @@ def _nobody_there(standing: Standing, store: Store) -> str:
 
 
 def _serving(queue: str, known: Iterable[WorkerInfo]) -> list[WorkerInfo]:
-    return [worker for worker in known if queue in worker.queues]
+    return [worker for worker in known if queue in worker.queues and worker.age_ms <= _ALIVE_MS]
 
 
 def _started(job: JobFacts, store: Store) -> str:
     standing = store.run(reads.standing(job.id))
     name = job.worker_name
-    if name not in {worker.name for worker in workers(store)}:
+    if name not in {worker.name for worker in workers(store) if worker.age_ms <= _ALIVE_MS}:
         return (
             f"was taken by worker {name}, which gives no sign of life: it goes back to its queue when its lease ends, "
             f"in {_duration(standing.due_ms)}"
@@ -136,36 +139,37 @@ def _started(job: JobFacts, store: Store) -> str:
 
 def _upstream_failed(job: JobFacts, store: Store) -> str:
     found = culprits(job.id, store, most=_NAMED)
-    direct = _and(
-        [f"{edge.dependency_id} is {edge.outcome}" for edge in found.direct[:_NAMED]], len(found.direct) - _NAMED
-    )
-    rules = ", ".join(sorted({edge.rule for edge in found.direct}))
-    return f"can't run: its rule {rules} can't be met, since {direct}" + _to_requeue(found.roots, found.more, store)
-
-
-def _to_requeue(roots: Sequence[EdgeRecord], more: bool, store: Store) -> str:
-    if not roots:
-        return ""
-    named = _and([_root(edge, store) for edge in roots], 1 if more else 0)
-    return f"; it began with {named}; requeue that, or skip it"
-
-
-def _root(edge: EdgeRecord, store: Store) -> str:
-    attempts = store.run(reads.attempts(edge.dependency_id))
-    message = attempts[-1].message if attempts else ""
-    how = edge.status or f"{edge.outcome}, and deleted since"
-    return f"{edge.dependency_id} ({how}{': ' + message if message else ''})"
+    named = _and([_root(culprit, store) for culprit in found.roots], more=found.more)
+    return f"can't run: {_unmet(job, store)}; it began with {named}: requeue that, or skip it"
 
 
 def _skipped(job: JobFacts, store: Store) -> str:
     if job.fallback_of is not None:
         return f"was not needed: {_shown(job.fallback_of, store)}, and it stands in for that only if it fails"
-    found = culprits(job.id, store, most=_NAMED)
-    direct = _and(
-        [f"{edge.dependency_id} is {edge.outcome}" for edge in found.direct[:_NAMED]], len(found.direct) - _NAMED
-    )
-    rules = ", ".join(sorted({edge.rule for edge in found.direct}))
-    return f"was skipped, as the branch not taken: its rule {rules} can't be met, since {direct}"
+    return f"was skipped, as the branch not taken: {_unmet(job, store)}"
+
+
+def _unmet(job: JobFacts, store: Store) -> str:
+    """The rules that can't be met any more, and the dependencies that had a part in it."""
+    rules: set[str] = set()
+    named: list[str] = []
+    more = False
+    for edge in edges_of(job.id, store):
+        is_wanted = (edge.outcome == JobStatus.FINISHED) is not edge.wants_failure
+        if edge.outcome is None or edge.kind == "fallback" or is_wanted:
+            continue
+        rules.add(edge.rule)
+        if len(named) == _NAMED:
+            more = True
+            break
+        named.append(f"{edge.dependency_id} is {edge.outcome}")
+    return f"{' and '.join(sorted(rules))} can't be met, since {_and(named, more=more)}"
+
+
+def _root(culprit: Culprit, store: Store) -> str:
+    attempts = store.run(reads.attempts(culprit.job_id)) if culprit.status == JobStatus.FAILED else []
+    said = f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
+    return f"{culprit.job_id} ({culprit.status or f'{culprit.outcome}, and deleted since'}{said})"
 
 
 def _ended(job: JobFacts, store: Store) -> str:
@@ -182,13 +186,14 @@ def _ended(job: JobFacts, store: Store) -> str:
 # Words
 
 
-def _and(names: Sequence[str], more: int) -> str:
-    listed = [*names, *([f"{more} more"] if more > 0 else [])]
-    return "; ".join(listed) if len(listed) > 1 else "".join(listed)
+def _and(names: Sequence[str], *, more: bool) -> str:
+    return "; ".join([*names, *(["and others"] if more else [])])
 
 
 def _times(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    if count == 1:
+        return f"{count} {what}"
+    return f"{count} {what[:-1]}ies" if what.endswith("y") else f"{count} {what}s"
 
 
 def _duration(ms: int) -> str:

@@ -92,7 +92,7 @@ class JobChanges(JobFacts):
             left = self._store.run(changes.requeue(self.id, force=force, at_front=at_front))
         except UpstreamFailedError as error:
             found = culprits(self.id, self._store, most=_NAMED)
-            named = [(root.dependency_id, root.status or "deleted") for root in found.roots]
+            named = [(root.job_id, root.status or "deleted") for root in found.roots]
             raise UpstreamFailedError(self.id, error.status, named, found.more) from None
         carry_on_cascades(self._store, left)
 

@@ -6,20 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rqdeps.status import JobStatus
 from rqdeps.store import Store
 from rqdeps.store.calls import reads
 from rqdeps.store.calls.changes import circle
-from rqdeps.store.calls.reads import EdgeRecord
+from rqdeps.store.calls.reads import Culprit, EdgeRecord
 
 #: How many jobs one call asks about.
 _ASKED_AT_ONCE = 100
-
-#: How far to look for those to blame.
-_MOST_BLAMED_LOOKED_AT = 1000
-
-#: Rules that want dependencies to fail: those that finished are to blame.
-_WANT_FAILURE = frozenset({"all_failed", "one_failed"})
 
 
 def edges_of(job_id: str, store: Store) -> Iterator[EdgeRecord]:
@@ -68,50 +61,31 @@ def _path(came_from: dict[str, str], job_id: str) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Culprits:
-    """Those to blame for a job that can't run.
+    """Where it began that a job can't run.
 
     Attributes:
-        direct: its own dependencies that keep it from running.
-        roots: where it began: the jobs that failed, were stopped or canceled, or finished where a failure was wanted.
-        more: whether there are more roots than were asked for.
+        roots: the jobs that failed, were stopped or canceled, or finished where a failure was wanted.
+        more: whether there are more than were asked for.
     """
 
-    direct: list[EdgeRecord]
-    roots: list[EdgeRecord]
+    roots: list[Culprit]
     more: bool
 
 
 def culprits(job_id: str, store: Store, *, most: int) -> Culprits:
-    """Finds those to blame for a job that is ``upstream_failed`` or ``skipped``.
+    """Finds those to blame for a job that is ``upstream_failed`` or ``skipped``, however far above.
 
     Args:
         job_id: the job.
         store: the deployment.
-        most: how many roots to name.
+        most: how many to name.
     """
-    direct = list(_to_blame(job_id, store))
-    roots: dict[str, EdgeRecord] = {}
-    waiting, seen = deque(direct), {edge.dependency_id for edge in direct}
-    while waiting and len(roots) <= most and len(seen) <= _MOST_BLAMED_LOOKED_AT:
-        edge = waiting.popleft()
-        if edge.status not in (JobStatus.UPSTREAM_FAILED, JobStatus.SKIPPED):
-            roots[edge.dependency_id] = edge
-            continue
-        for up in _to_blame(edge.dependency_id, store):
-            if up.dependency_id not in seen:
-                seen.add(up.dependency_id)
-                waiting.append(up)
-    return Culprits(direct, list(roots.values())[:most], more=len(roots) > most or bool(waiting))
-
-
-def _to_blame(job_id: str, store: Store) -> Iterator[EdgeRecord]:
-    """The dependencies of a job that ended in another way than its rules want."""
-    for edge in edges_of(job_id, store):
-        wanted = JobStatus.FINISHED
-        if edge.outcome is None or edge.kind == "fallback":
-            continue
-        if edge.rule in _WANT_FAILURE:
-            if edge.outcome in (wanted, JobStatus.SKIPPED):
-                yield edge
-        elif edge.outcome != wanted:
-            yield edge
+    roots: dict[str, Culprit] = {}
+    waiting, seen = [(job_id, b"0")], {(job_id, b"0")}
+    while waiting and len(roots) <= most:
+        found, rest = store.run(reads.blame(waiting[-_ASKED_AT_ONCE:]))
+        del waiting[-_ASKED_AT_ONCE:]
+        roots.update({culprit.job_id: culprit for culprit in found})
+        waiting += [job for job in rest if job not in seen]
+        seen.update(rest)
+    return Culprits(list(roots.values())[:most], more=len(roots) > most)

@@ -266,7 +266,7 @@ class Queue:
 
         Args:
             status: the status.
-            offset: how many to pass over.
+            offset: how many to pass over; of queued ones, entries of jobs that have left the queue count too.
             length: how many at most.
 
         Raises:
@@ -275,7 +275,11 @@ class Queue:
         """
         wanted = _status(status).value
         first, most = _natural(offset, "offset"), _natural(length, "length")
-        return self._store.run(reads.list_ids(self.name, wanted, offset=first, count=most)) if most else []
+        found: list[str] = []
+        while first >= 0 and len(found) < most:
+            first, ids = self._store.run(reads.list_ids(self.name, wanted, offset=first, count=most - len(found)))
+            found += ids
+        return found
 
     def fetch_job(self, job_id: str) -> Job[Any] | None:
         """The job with this id, or ``None``."""

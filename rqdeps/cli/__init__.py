@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rqdeps.cli.changes import cancel, delete, requeue, skip
 from rqdeps.cli.demo import demo
 from rqdeps.cli.errors import FriendlyGroup
 from rqdeps.cli.info import info
@@ -19,5 +20,5 @@ def main() -> None:
     """A job queue on Redis or Valkey for jobs that wait for other jobs."""
 
 
-for command in (worker, info, job, server, demo):
+for command in (worker, info, job, requeue, cancel, delete, skip, server, demo):
     main.add_command(command)

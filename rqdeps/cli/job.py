@@ -27,17 +27,19 @@ _WIDTH = 300
 def job(job_id: str, url: str | None) -> None:
     """Shows all about the job with this ID: status, call, times, neighbours, result or error."""
     found = Job.fetch(job_id, url=url)
-    for name, value in _facts(found):
+    explanation = found.explain()
+    for name, value in _facts(found, explanation, url):
         head, *rest = value.splitlines() or [""]
         click.echo(f"{name:<{_NAMES}}{_printable(head)}")
         for line in rest:
             click.echo(f"{'':<{_NAMES}}{_printable(line)}")
 
 
-def _facts(found: Job[Any]) -> Iterator[tuple[str, str]]:
+def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple[str, str]]:
     status = found.get_status(refresh=False)
     yield "job", found.id
     yield "status", f"{status}{f' ({found.reason})' if found.reason else ''}"
+    yield "explain", explanation
     yield "call", _short(found.description)
     yield "queue", found.origin
     yield from _times(found)
@@ -45,7 +47,7 @@ def _facts(found: Job[Any]) -> Iterator[tuple[str, str]]:
         yield "attempts", f"{found.attempt} begun, {found.retries_left} retries left, last on {found.worker_name}"
     if found.meta:
         yield "meta", _short(repr(found.meta))
-    yield from _neighbours(found)
+    yield from _neighbours(found, url)
     if status is JobStatus.FINISHED:
         yield "result", _result(found)
     for attempt in found.attempts:
@@ -69,17 +71,27 @@ def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:
         yield "took", format_ms((found.ended_at - found.started_at).total_seconds() * 1000)
 
 
-def _neighbours(found: Job[Any]) -> Iterator[tuple[str, str]]:
-    edges = found.dependencies()
+def _neighbours(found: Job[Any], url: str | None) -> Iterator[tuple[str, str]]:
+    related = [job_id for job_id in (found.fallback_of, found.fallback_id) if job_id]
+    status_of = dict(zip(related, map(_status, Job.fetch_many(related, url=url)), strict=True))
+    if found.fallback_of:
+        yield "stands in for", f"{found.fallback_of} ({status_of[found.fallback_of]})"
+    if found.fallback_id:
+        yield "fallback", f"{found.fallback_id} ({status_of[found.fallback_id]})"
+    edges = [edge for edge in found.dependencies() if edge.id != found.fallback_of]
     for edge in edges[:_SHOWN]:
         passes = ", passes its output on" if edge.wants_output else ""
         yield "depends on", f"{edge.id} ({edge.status or 'deleted'}; {edge.rule}{passes})"
-    dependents = found.dependent_ids
+    dependents = [dependent for dependent in found.dependent_ids if dependent != found.fallback_id]
     for dependent in dependents[:_SHOWN]:
         yield "waited for by", dependent
     for count, what in ((len(edges), "dependencies"), (len(dependents), "dependents")):
         if count > _SHOWN:
             yield "", f"… {count} {what} in all"
+
+
+def _status(job: Job[Any] | None) -> str:
+    return "deleted" if job is None else job.get_status(refresh=False)
 
 
 def _result(found: Job[Any]) -> str:

@@ -79,6 +79,11 @@ class EdgeRecord:
     outcome: str | None
     status: str | None
 
+    @property
+    def wants_failure(self) -> bool:
+        """Whether its rule is for dependencies that fail."""
+        return self.rule in ("all_failed", "one_failed")
+
 
 @dataclass(frozen=True)
 class GroupRecord:
@@ -167,6 +172,38 @@ def above(jobs: Sequence[tuple[str, bytes]]) -> Call[list[Above]]:
         lambda reply: [Above(text(reply[i]), reply[i + 1], texts(reply[i + 2])) for i in range(0, len(reply), 3)],
         writes=False,
     )
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """A job whose end keeps others from running.
+
+    Attributes:
+        job_id: the job.
+        status: its status now; ``None`` if it has been deleted.
+        outcome: how it had ended for those others.
+    """
+
+    job_id: str
+    status: str | None
+    outcome: str
+
+
+def blame(jobs: Sequence[tuple[str, bytes]]) -> Call[tuple[list[Culprit], list[tuple[str, bytes]]]]:
+    """Goes up from jobs that can't run, to those whose end began it. The result has these, and jobs to go on from.
+
+    Args:
+        jobs: id and cursor of each: ``b"0"`` at first.
+    """
+
+    def read(reply: list[Any]) -> tuple[list[Culprit], list[tuple[str, bytes]]]:
+        roots, rest = reply
+        found = [
+            Culprit(text(roots[i]), text(roots[i + 1]) or None, text(roots[i + 2])) for i in range(0, len(roots), 3)
+        ]
+        return found, [(text(rest[i]), rest[i + 1]) for i in range(0, len(rest), 2)]
+
+    return Call("blame", counted([part for job in jobs for part in job]), read, writes=False)
 
 
 @dataclass(frozen=True)
@@ -275,9 +312,13 @@ def is_paused(queue: str) -> Call[bool]:
     return Call("paused", [queue], bool, writes=False)
 
 
-def list_ids(queue: str, status: str, *, offset: int, count: int) -> Call[list[str]]:
-    """The ids of the jobs of a queue that have a status, one page, in the order they run, wait or ended."""
-    return Call("list", [queue, status, offset, count], texts, writes=False)
+def list_ids(queue: str, status: str, *, offset: int, count: int) -> Call[tuple[int, list[str]]]:
+    """The ids of the jobs of a queue that have a status, one page, in the order they run, wait or ended.
+
+    The result is the offset from which to go on, -1 at the end, and the ids: fewer than asked for where entries of the
+    queue no longer count.
+    """
+    return Call("list", [queue, status, offset, count], lambda reply: (int(reply[0]), texts(reply[1])), writes=False)
 
 
 @dataclass(frozen=True)
