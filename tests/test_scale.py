@@ -1,0 +1,242 @@
+"""Graphs of any size: what each call costs is bounded, and the whole grows no faster than the graph.
+
+Counted by a real server, in commands of the scripts: fakeredis does not count. The sizes are those that users have in
+``RQDEPS_TEST_PROFILE=full``, and a twentieth of them otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import samples
+from by_hand import HandWorker
+from redis import Redis
+
+import rqdeps.enqueueing
+import rqdeps.store.store
+from rqdeps import Job, Queue
+from rqdeps.enqueue_data import EnqueueData
+from rqdeps.store.calls import reads
+from rqdeps.store.calls.call import Call
+from rqdeps.store.invariants import check_invariants
+from rqdeps.store.keys import Keys
+from rqdeps.store.scripts import BUDGET
+from rqdeps.store.store import evaluate
+
+SCALE = 20 if os.environ.get("RQDEPS_TEST_PROFILE") == "full" else 1
+
+#: What one call may run on the server: moving a job takes six commands for two of the budget.
+MOST_COMMANDS = 4 * BUDGET
+
+#: How much more twice as much may cost.
+LINEAR = 2.2
+
+
+class Meter:
+    """Counts the commands that calls run on the server, one by one."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self.total = 0
+        self.most = (0, "")
+
+    def count(self) -> int:
+        found = self.client.info("commandstats")
+        own = ("cmdstat_info", "cmdstat_config", "cmdstat_client", "cmdstat_hello")
+        return sum(facts["calls"] for name, facts in found.items() if not name.startswith(own))
+
+    def evaluate(self, connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
+        before = self.count()
+        replies = evaluate(connection, calls, keys)
+        cost = self.count() - before
+        self.total += cost
+        self.most = max(self.most, (cost, calls[0].script))
+        return replies
+
+    def taken(self) -> int:
+        """What was counted since this was last asked."""
+        total, self.total = self.total, 0
+        return total
+
+
+@pytest.fixture
+def meter(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
+    """Every call of the test is counted, alone, and must keep to the budget."""
+    meter = Meter(valkey)
+    monkeypatch.setattr(rqdeps.enqueueing, "PIECES_AT_ONCE", 1)
+    monkeypatch.setattr(rqdeps.store.store, "evaluate", meter.evaluate)
+    yield meter
+    assert meter.most[0] <= MOST_COMMANDS, meter.most
+
+
+@pytest.fixture
+def queue(valkey: Redis, meter: Meter) -> Queue:
+    queue = Queue(connection=valkey)
+    queue.enqueue(samples.anything).delete()
+    return queue
+
+
+def counts(queue: Queue) -> dict[str, int]:
+    return {status.value: count for status, count in queue.counts.items() if count}
+
+
+def jobs_to_be(count: int, **options: Any) -> list[EnqueueData]:
+    return [Queue.prepare_data(samples.anything, **options) for _ in range(count)]
+
+
+def drain(queue: Queue) -> int:
+    """Has all jobs run, a hundred at a time. Returns how many there were."""
+    hands = HandWorker(queue.store)
+    ran = 0
+    while job_ids := hands.claim(100):
+        ran += len(job_ids)
+        hands.finish_all(job_ids)
+    return ran
+
+
+def delete_all(queue: Queue) -> None:
+    """Deletes every job, and makes sure that nothing is left of any."""
+    for status in counts(queue):
+        for job_id in queue.job_ids(status, length=10_000_000):
+            Job(job_id, queue.store).delete("delete")
+    names = {key.decode() for key in queue.store.client.scan_iter(count=10_000)}
+    kinds = Counter(name.removeprefix(queue.store.keys.prefix).partition(":")[0] for name in names)
+    assert set(kinds) <= {"schema", "queues", "beat", "wake", "queue-meta", "links"}, kinds
+
+
+def test_a_graph_of_500_jobs_and_2500_edges_comes_whole(queue: Queue, meter: Meter):
+    """As 10,000 jobs with 50,000 edges in full."""
+    costs = []
+    for size in (250 * SCALE, 500 * SCALE):
+        datas = jobs_to_be(size // 2)
+        for i in range(size // 2):
+            below = {datas[(i * 7919 + k * 31) % len(datas)].id for k in range(12)}
+            datas.append(Queue.prepare_data(samples.anything, depends_on=below))
+        meter.taken()
+        jobs = queue.enqueue_many(datas)
+        costs.append(meter.taken())
+        assert counts(queue) == {"queued": size // 2, "deferred": size // 2}
+        assert queue.job_ids(length=size) == [job.id for job in jobs[: size // 2]]
+        assert drain(queue) == size
+        delete_all(queue)
+    assert costs[1] <= LINEAR * costs[0]
+
+
+def test_one_job_waits_for_5000(queue: Queue, meter: Meter):
+    """As for 100,000 in full: enqueueing it and telling it cost the same per dependency, however many there are."""
+    enqueued, told = [], []
+    for size in (2_500 * SCALE, 5_000 * SCALE):
+        dependencies = queue.enqueue_many(jobs_to_be(size))
+        meter.taken()
+        last = queue.enqueue(samples.anything, depends_on=dependencies)
+        enqueued.append(meter.taken())
+        assert last.is_deferred
+        assert len(last.dependency_ids) == size
+        meter.taken()
+        assert drain(queue) == size + 1
+        told.append(meter.taken())
+        assert last.is_finished
+        delete_all(queue)
+    assert enqueued[1] <= LINEAR * enqueued[0]
+    assert told[1] <= LINEAR * told[0]
+
+
+def test_5000_jobs_wait_for_one(queue: Queue, meter: Meter):
+    """As 100,000 in full: failed, requeued, finished."""
+    size = 5_000 * SCALE
+    root = queue.enqueue(samples.anything)
+    queue.enqueue_many(jobs_to_be(size, depends_on=root))
+    hands = HandWorker(queue.store)
+    hands.claim(1)
+    hands.fail(root.id)
+    assert counts(queue) == {"failed": 1, "upstream_failed": size}
+    root.requeue()
+    assert counts(queue) == {"queued": 1, "deferred": size}
+    hands.claim(1)
+    hands.finish(root.id)
+    assert counts(queue) == {"finished": 1, "queued": size}
+    assert drain(queue) == size
+    delete_all(queue)
+
+
+def test_a_chain_of_1000_fails_and_lives_again(queue: Queue, meter: Meter):
+    """As of 20,000 in full."""
+    costs = []
+    for size in (500 * SCALE, 1_000 * SCALE):
+        datas = jobs_to_be(1)
+        for _ in range(size - 1):
+            datas.append(Queue.prepare_data(samples.anything, depends_on=datas[-1]))
+        first, *_, last = queue.enqueue_many(datas)
+        hands = HandWorker(queue.store)
+        hands.claim(1)
+        meter.taken()
+        hands.fail(first.id)
+        assert counts(queue) == {"failed": 1, "upstream_failed": size - 1}
+        assert f"it began with {first.id} (failed" in last.explain()
+        first.requeue()
+        assert counts(queue) == {"queued": 1, "deferred": size - 1}
+        costs.append(meter.taken())
+        first.delete("delete")
+        assert counts(queue) == {}
+    assert costs[1] <= LINEAR * costs[0]
+
+
+def test_a_failed_tree_of_500_is_requeued_at_its_root(queue: Queue, meter: Meter):
+    """As of 10,000 in full."""
+    size = 500 * SCALE
+    datas = jobs_to_be(1)
+    for i in range(1, size):
+        datas.append(Queue.prepare_data(samples.anything, depends_on=datas[(i - 1) // 3]))
+    root = queue.enqueue_many(datas)[0]
+    hands = HandWorker(queue.store)
+    hands.claim(1)
+    hands.fail(root.id)
+    root.requeue()
+    check_invariants(queue.store.client)
+    assert drain(queue) == size
+    assert counts(queue) == {"finished": size}
+    delete_all(queue)
+
+
+def test_canceling_costs_the_same_however_many_jobs_are_queued(queue: Queue, meter: Meter):
+    """As of 100,000 in full. Their entries don't stay behind."""
+    jobs = queue.enqueue_many(jobs_to_be(1_000 * SCALE))
+    meter.taken()
+    costs = []
+    for half in (jobs[: len(jobs) // 2], jobs[len(jobs) // 2 :]):
+        for job in half:
+            job.cancel()
+        costs.append(meter.taken())
+    assert costs[1] <= 1.1 * costs[0]
+    assert counts(queue) == {"canceled": len(jobs)}
+    assert queue.store.run(reads.list_ids("default", "queued", offset=0, count=10)) == (-1, [])
+    assert not queue.store.client.exists(f"{queue.store.keys.prefix}queue:default")
+    delete_all(queue)
+
+
+def test_memory_is_back_where_it_was_after_all_is_deleted(queue: Queue):
+    """Without a meter's noise: what 2,000 jobs and 10,000 edges took is given back."""
+
+    def used() -> int:
+        queue.store.client.memory_purge()
+        return int(queue.store.client.info("memory")["used_memory_dataset"])
+
+    def live_and_die() -> None:
+        datas = jobs_to_be(1_000)
+        for i in range(1_000):
+            others = [datas[(i * 7 + k) % 1_000] for k in range(10)]
+            datas.append(Queue.prepare_data(samples.anything, depends_on=others))
+        jobs = queue.enqueue_many(datas)
+        for job in jobs[::3]:
+            job.cancel()
+        drain(queue)
+        delete_all(queue)
+
+    live_and_die()  # what scripts and tables take once
+    before = used()
+    live_and_die()
+    assert used() - before < 100_000
