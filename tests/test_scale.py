@@ -108,10 +108,10 @@ def delete_all(queue: Queue) -> None:
     assert set(kinds) <= {"schema", "queues", "beat", "wake", "queue-meta", "links"}, kinds
 
 
-def test_a_graph_of_500_jobs_and_2500_edges_comes_whole(queue: Queue, meter: Meter):
-    """As 10,000 jobs with 50,000 edges in full."""
+def test_a_graph_of_1000_jobs_and_5000_edges_comes_whole(queue: Queue, meter: Meter):
+    """As 20,000 jobs with 100,000 edges in full."""
     costs = []
-    for size in (250 * SCALE, 500 * SCALE):
+    for size in (500 * SCALE, 1_000 * SCALE):
         datas = jobs_to_be(size // 2)
         for i in range(size // 2):
             below = {datas[(i * 7919 + k * 31) % len(datas)].id for k in range(12)}
