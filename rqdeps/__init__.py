@@ -2,12 +2,15 @@
 
 from rqdeps.dependency import Dependency
 from rqdeps.errors import (
+    DependencyCycleError,
     DuplicateJobError,
+    InvalidJobOperationError,
     JobFailedError,
     JobTimeoutError,
     NoSuchJobError,
     RqdepsError,
 )
+from rqdeps.fallback import Fallback
 from rqdeps.job import Job, get_current_job
 from rqdeps.queue import Queue
 from rqdeps.retry import DoNotRetry, Retry, Snooze
@@ -17,8 +20,11 @@ from rqdeps.worker import SimpleWorker, Worker
 
 __all__ = [
     "Dependency",
+    "DependencyCycleError",
     "DoNotRetry",
     "DuplicateJobError",
+    "Fallback",
+    "InvalidJobOperationError",
     "Job",
     "JobFailedError",
     "JobStatus",
