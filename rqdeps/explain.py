@@ -54,7 +54,7 @@ def explain(job: JobFacts, store: Store) -> str:
 
 
 def _created(job: JobFacts, store: Store) -> str:
-    return "is held: release() lets it go"
+    return "is held: release() lets it go" if job.is_held else "is just being let through with its graph"
 
 
 # What it waits for

@@ -195,9 +195,14 @@ class JobFacts:
         return self._text("fallback_of") or None
 
     @property
+    def is_held(self) -> bool:
+        """Whether the job is saved, and waits for ``release()``."""
+        return bool(self._text("held"))
+
+    @property
     def is_being_stopped(self) -> bool:
         """Whether the job runs, and was asked to stop."""
-        return bool(self._text("stop"))
+        return bool(self._text("stop")) and self._text("status") == JobStatus.STARTED
 
     @property
     def retries_left(self) -> int:

@@ -186,9 +186,16 @@ class Queue:
             DuplicateJobError: another job with one of the ids exists.
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
-        datas = [_data_of(each) for each in _several(job_datas)]
+        given = _several(job_datas)
+        datas = [_data_of(each) for each in given]
         enqueue_datas(datas, self._store, self.name)
-        return [Job(data.id, self._store) for data in datas]
+        jobs = [
+            each if isinstance(each, Job) else Job(data.id, self._store)
+            for each, data in zip(given, datas, strict=True)
+        ]
+        for job in jobs:
+            job.is_saved_in(self._store)
+        return jobs
 
     def enqueue_job(self, job: Job[R]) -> Job[R]:
         """Enqueues a job made by ``Job.create``, or one that is held: it goes to this queue.

@@ -1,12 +1,13 @@
 -- @include lib/deliver
 -- delete: deletes jobs. What they came to is delivered first; dependents that still wait then follow the policy.
 --   KEYS   prefix
---   ARGV   policy for dependents: cancel, release or delete · list of ids
+--   ARGV   again: 1 when a first sending may have arrived, else 0 · policy for dependents: cancel, release or delete
+--          list of ids
 --   reply  {cascades left, {for each: 1, or 0 if there is no such job}}
 
 allow_when_full()
 
-local policy = argument.text()
+local again, policy = argument.text() == '1', argument.text()
 local found = {}
 for i, id in ipairs(argument.list()) do
   local j = job.read(id)
@@ -14,7 +15,7 @@ for i, id in ipairs(argument.list()) do
   if j and gates.is_visible(j) then
     remove.begin(j, policy)
     found[i] = 1
-  elseif j and j.deleting then -- this may be the second sending
+  elseif again and not j or j and j.deleting then -- the first sending has done it, or begun to
     found[i] = 1
   end
 end

@@ -11,7 +11,7 @@ local texts = {}
 for n, group in ipairs(edges.read_groups(id)) do
   texts[n] = edges.group_text(group)
 end
-local page = redis.call('HSCAN', hash, cursor, 'COUNT', 100)
+local page = redis.call('HSCAN', hash, cursor, 'COUNT', math.ceil(BUDGET / 2))
 local list = {}
 for i = 1, #page[2], 2 do
   local dependency = page[2][i]

@@ -53,6 +53,8 @@ local function leave(j)
     redis.call('ZREM', key(j.status, j.queue), j.id)
     if j.status == 'scheduled' then
       count_retrying(j, -1)
+    elseif j.held then
+      job.drop(j, { 'held' })
     end
   end
 end
