@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from unittest import mock
 
 import fakeredis
 import pytest
@@ -11,8 +14,11 @@ import samples
 from by_hand import HandWorker
 from redis import Redis
 
-from rqdeps import Dependency, Queue
+import rqdeps.store.store
+from rqdeps import Dependency, Fallback, Queue
+from rqdeps.store.calls import changes, staging, upkeep
 from rqdeps.store.invariants import InvariantError, check_invariants
+from rqdeps.store.scripts import script
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +29,7 @@ def template() -> Iterator[Redis]:
         hands = HandWorker(queue.store)
 
         def enqueue(job_id: str, **options: object) -> str:
-            return queue.enqueue(samples.anything, args=["x" * 100], job_id=job_id, **options).id
+            return queue.options(job_id=job_id, **options).enqueue(samples.anything, "x" * 100).id
 
         for job_id in ("finished", "failed", "started", "retrying"):
             enqueue(job_id, retry=1 if job_id == "retrying" else None)
@@ -34,9 +40,32 @@ def template() -> Iterator[Redis]:
         hands.finish("finished", b"y" * 100)
         hands.fail("failed")
         hands.fail("retrying", retry_in_ms=60_000)
+        enqueue("saved", fallback=Fallback(samples.anything, job_id="rescuer"))
+        enqueue("saved-fan", depends_on="saved")
+        assert hands.claim() == ["saved"]
+        hands.fail("saved")
         enqueue("queued", ttl=60)
         queue.enqueue_in(timedelta(hours=1), samples.anything, job_id="scheduled")
+        enqueue("held", hold=True)
+        enqueue("doomed-fan", depends_on=enqueue("doomed", hold=True))
+        with mock.patch.object(rqdeps.store.store, "script", partial(script, budget=1)):
+            queue.store.run(changes.delete(["doomed"], "cancel"))
+            stage_in_two(queue, "closed", opens=False)
+            stage_in_two(queue, "opened", opens=True)
+        queue.store.run(upkeep.beat("there", {"pid": 1}))
+        queue.pause()
         yield client
+
+
+def stage_in_two(queue: Queue, name: str, *, opens: bool) -> None:
+    first = queue.prepare_data(samples.anything, job_id=f"{name}-1")
+    second = queue.prepare_data(samples.anything, job_id=f"{name}-2", depends_on=first)
+    jobs = [first.new_job("default"), second.new_job("default")]
+    plan = replace(staging.plan(jobs, [job.id for job in jobs], budget=4), gate=name)
+    for number, piece in enumerate(plan.pieces, 1):
+        queue.store.run(staging.stage(name, number, piece, new_queues=()))
+    if opens:
+        queue.store.run(staging.open_gate(plan))
 
 
 @pytest.fixture
@@ -100,7 +129,7 @@ DISORDER: dict[str, Callable[[Redis], object]] = {
     "dependents:started holds queued, which does not": lambda r: r.zadd(P + "dependents:started", {"queued": 9}),
     "dependents:started: its orders are not distinct": lambda r: r.zadd(P + "dependents:started", {"deferred": 2}),
     "job started: linked is 1, below an order": lambda r: r.hset(P + "job:started", "linked", 1),
-    "job deferred: is deferred, and needs finished": lambda r: forget(r, "finished"),
+    "job deferred: is deferred, and waits for started, which": lambda r: forget(r, "started"),
     "job deferred: knows started as open in epoch 1; it is started in epoch 2": lambda r: r.hset(
         P + "job:started", "epoch", 2
     ),
@@ -122,6 +151,75 @@ DISORDER: dict[str, Callable[[Redis], object]] = {
     "cascades holds gone, which does not exist": lambda r: r.zadd(P + "cascades", {"gone": 0}),
     "cascades holds started, which is started": lambda r: r.zadd(P + "cascades", {"started": 0}),
     "cascades holds failed at 7, and the last of its dependents is 1": lambda r: r.zadd(P + "cascades", {"failed": 7}),
+    "key gate:gone (list) is not part": lambda r: r.rpush(P + "gate:gone", 1),
+    "key inbox:gone belongs to a worker": lambda r: r.rpush(P + "inbox:gone", "started:1"),
+    "job queued: has an unknown field novel": lambda r: r.hset(P + "job:queued", "novel", 1),
+    "job queued: is queued, and has reason, which": lambda r: r.hset(P + "job:queued", "reason", "none"),
+    "job queued: is queued, and is still to be stopped": lambda r: r.hset(P + "job:queued", "stop", 1),
+    "job failed: is failed, and has a result": lambda r: r.hset(P + "job:failed", "result", "1"),
+    "job failed: is deleted in an unknown way, 'soon'": lambda r: r.hset(P + "job:failed", "deleting", "soon"),
+    "job failed: is being deleted, and not in cascades": lambda r: r.hset(P + "job:failed", "deleting", "release"),
+    "job doomed: is being deleted, and not in cascades": lambda r: r.zrem(P + "cascades", "doomed"),
+    "job held: is created, and not in created:default": lambda r: r.zrem(P + "created:default", "held"),
+    "job held: is created, and neither held nor behind a gate": lambda r: r.hdel(P + "job:held", "held"),
+    "created:default holds closed-1, which stands behind gate closed": lambda r: r.zadd(
+        P + "created:default", {"closed-1": 1}
+    ),
+    "job closed-2: is deferred, and stands behind gate closed": lambda r: r.hset(
+        P + "job:closed-2", "status", "deferred"
+    ),
+    "job closed-1: should stand in gate:closed, and does not": lambda r: r.zrem(P + "gate:closed", "closed-1"),
+    "gates holds gate closed, which does not exist": lambda r: r.delete(P + "gate:closed"),
+    "cascades holds gate opened, which does not exist": lambda r: r.delete(P + "gate:opened"),
+    "gate closed: stands in neither": lambda r: r.zrem(P + "gates", "closed"),
+    "gate opened: stands in neither": lambda r: r.zrem(P + "cascades", "gate:opened"),
+    "gate opened: stands in both": lambda r: r.zadd(P + "gates", {"opened": 1}),
+    "gate closed: counts 0 pieces": lambda r: r.zrem(P + "gate:closed", "#"),
+    "gate opened: counts -1 pieces": lambda r: r.zadd(P + "gate:opened", {"#": 1}),
+    "gate closed: its places are not distinct": lambda r: r.zadd(P + "gate:closed", {"closed-2": 1}),
+    "gate closed: holds gone, which does not exist": lambda r: r.zadd(P + "gate:closed", {"gone": 3}),
+    "gate closed: holds queued, which is queued behind gate none": lambda r: r.zadd(P + "gate:closed", {"queued": 3}),
+    "timers holds held, which is created": lambda r: r.zadd(P + "timers", {"held": 1}),
+    "dependents:saved holds saved-fan at 0, and it is its dependency": lambda r: r.zadd(
+        P + "dependents:saved", {"saved-fan": 0}
+    ),
+    "dependents:saved holds rescuer at 9, and it is its fallback": lambda r: r.zadd(
+        P + "dependents:saved", {"rescuer": 9}
+    ),
+    "job saved: its fallback is queued, which is none or another's": lambda r: r.hset(
+        P + "job:saved", "fallback", "queued"
+    ),
+    "job saved: its fallback is rescuer, which is none or another's": lambda r: r.hdel(
+        P + "job:rescuer", "fallback_of"
+    ),
+    "job saved: its fallback is rescuer, which does not wait for it": lambda r: r.delete(P + "dependencies:rescuer"),
+    "job saved-fan: is the fallback of saved, and waits for it like any other": lambda r: r.hset(
+        P + "job:saved-fan", "fallback_of", "saved"
+    ),
+    "job saved: is failed, and finished stands in for it beside rescuer": lambda r: r.hset(
+        P + "job:saved", "stand_in", "finished"
+    ),
+    "job saved-fan: knows saved as open in epoch 1; it is failed in epoch 1, and comes to finished": lambda r: (
+        r.hset(P + "job:saved", "stand_in", "finished"), r.hdel(P + "job:saved", "fallback")
+    ),
+    "job saved-fan: knows saved as open in epoch 1; it is failed in epoch 1, and nobody": lambda r: r.hdel(
+        P + "job:saved", "fallback"
+    ),
+    "job rescuer: knows saved as failed in epoch 1; it is failed in epoch 2, and nobody": lambda r: r.hset(
+        P + "job:saved", "epoch", 2
+    ),
+    "dependencies:rescuer: group 0 (fallback) counts [1, 0, 1, 0], its registers [1, 0, 0, 1]": lambda r: r.hset(
+        P + "dependencies:rescuer", "saved", "fallback:0:1:canceled"
+    ),
+    "job saved-fan: waits for saved, which goes without having told it": lambda r: (
+        r.hset(P + "job:saved", "deleting", "cancel"), r.zadd(P + "cascades", {"saved": 1})
+    ),
+    "job finished: knows scheduled in epoch 2, and that is yet to come": lambda r: (
+        r.hset(P + "dependencies:finished", mapping={"#": 1, "#0": "all_done:1:0:0:0", "scheduled": "dependency:0:2:"}),
+        r.zadd(P + "dependents:scheduled", {"finished": 1}),
+        r.hset(P + "job:scheduled", "linked", 1),
+        r.zadd(P + "cascades", {"scheduled": 0}),
+    ),
 }  # fmt: skip
 
 
@@ -129,6 +227,7 @@ def forget(client: Redis, job_id: str) -> None:
     for key in client.keys(f"{P}*:{job_id}"):
         client.delete(key)
     client.zrem(f"{P}finished:default", job_id)
+    client.zrem(f"{P}started:default", job_id)
 
 
 @pytest.mark.parametrize("violation", DISORDER)
@@ -157,8 +256,47 @@ def test_a_cascade_under_way_explains_a_register_that_waits(data: Redis):
         check_invariants(data)
 
 
+def test_a_dependency_may_be_gone_once_its_end_is_known(data: Redis):
+    forget(data, "finished")
+    check_invariants(data)
+
+
+def test_a_later_job_may_have_the_id_of_one_that_is_gone(data: Redis):
+    forget(data, "finished")
+    Queue(connection=data).enqueue(samples.anything, job_id="finished")
+    check_invariants(data)
+
+
+def test_what_is_being_deleted_may_have_lost_some_of_its_dependencies(data: Redis):
+    data.hdel(f"{P}dependencies:deferred", "finished")
+    data.zrem(f"{P}dependents:finished", "deferred")
+    with pytest.raises(InvariantError):
+        check_invariants(data)
+    data.hset(f"{P}job:deferred", "unlinked", "7")
+    check_invariants(data)
+
+
+def test_jobs_of_a_graph_that_is_given_up_go_in_no_order(data: Redis):
+    forget(data, "closed-1")
+    data.zrem(f"{P}gate:closed", "closed-1")
+    with pytest.raises(InvariantError, match="job closed-2: is created, and waits for closed-1"):
+        check_invariants(data)
+    data.zadd(f"{P}gate:closed", {"#": 1})
+    check_invariants(data)
+
+
+def test_a_reopened_job_may_have_a_cascade(data: Redis):
+    data.zadd(f"{P}cascades", {"started": 0})
+    with pytest.raises(InvariantError, match="cascades holds started"):
+        check_invariants(data)
+    data.hset(f"{P}job:started", "epoch", 2)
+    check_invariants(data)
+
+
 def test_a_wake_marker_may_be_missing_only_while_a_worker_looks(data: Redis):
     data.delete(f"{P}wake:default")
     check_invariants(data)
+    check_invariants(data, quiet=True)  # the queue is paused
+    data.hdel(f"{P}queue-meta:default", "paused")
     with pytest.raises(InvariantError, match="has jobs to claim, and no wake marker"):
         check_invariants(data, quiet=True)

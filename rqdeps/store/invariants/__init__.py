@@ -6,13 +6,36 @@ meanwhile. ``docs/architecture.md`` says what the keys hold.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Final
+
 from redis import Redis
 
-from rqdeps.store.invariants.checks import CHECKS, check_wake_markers
-from rqdeps.store.invariants.data import read
+from rqdeps.store.invariants import keys, links, places
+from rqdeps.store.invariants.data import Data, read
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
 
-__all__ = ["InvariantError", "check_invariants"]
+__all__ = ["InvariantError", "check_invariants", "violations"]
+
+#: Each goes through the data and says what is wrong.
+_CHECKS: Final[list[Callable[[Data], Iterator[str]]]] = [
+    keys.check_keys,
+    keys.check_hashes_stay_small,
+    keys.check_long_fields,
+    keys.check_fields,
+    keys.check_jobs,
+    places.check_registries,
+    places.check_queues,
+    places.check_claims,
+    places.check_timers,
+    places.check_gates,
+    links.check_groups,
+    links.check_edges_agree,
+    links.check_fallbacks,
+    links.check_registers,
+    links.check_verdicts,
+    links.check_cascades,
+]
 
 
 class InvariantError(AssertionError):
@@ -39,8 +62,12 @@ def check_invariants(connection: Redis, namespace: str = DEFAULT_NAMESPACE, *, q
     Raises:
         InvariantError: with all that is wrong.
     """
-    data = read(connection, Keys(namespace))
-    checks = [*CHECKS, check_wake_markers] if quiet else CHECKS
-    violations = [violation for check in checks for violation in check(data)]
-    if violations:
-        raise InvariantError(violations)
+    found = violations(read(connection, Keys(namespace)), quiet=quiet)
+    if found:
+        raise InvariantError(found)
+
+
+def violations(data: Data, *, quiet: bool = False) -> list[str]:
+    """All that is wrong with data that has been read; see ``check_invariants``."""
+    checks = [*_CHECKS, places.check_wake_markers] if quiet else _CHECKS
+    return [violation for check in checks for violation in check(data)]

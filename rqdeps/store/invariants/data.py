@@ -24,8 +24,12 @@ TERMINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
 RELEASED: Final = frozenset({"scheduled", "queued", "started", "joining", "finished", "failed", "stopped"})
 #: Statuses in which a job's dependencies still decide, or have decided, what becomes of it.
 DECIDED_BY_RULES: Final = frozenset({"deferred", "upstream_failed", "skipped"})
-#: Every status but the two whose jobs do not stand in a sorted set of that name.
-REGISTRIES: Final = frozenset(status.value for status in JobStatus) - {"queued", "created"}
+#: Every status but the one whose jobs stand in a list.
+REGISTRIES: Final = frozenset(status.value for status in JobStatus) - {"queued"}
+#: What becomes of dependents that still wait for a job that is deleted.
+POLICIES: Final = frozenset({"cancel", "release", "delete"})
+#: In `cascades`, what stands before the name of a gate; no job's id has a colon.
+GATE_PREFIX: Final = "gate:"
 
 #: Kinds of keys, with the type of each: one for the deployment, one for each queue, each worker, each job.
 SINGLE: Final = {
@@ -34,10 +38,13 @@ SINGLE: Final = {
     "beat": "hash",
     "timers": "zset",
     "cascades": "zset",
+    "gates": "zset",
+    "links": "string",
     "workers": "zset",
 }
 OF_QUEUE: Final = {"queue": "list", "queue-meta": "hash", "wake": "zset", **dict.fromkeys(REGISTRIES, "zset")}
-OF_WORKER: Final = {"worker": "hash"}
+OF_WORKER: Final = {"worker": "hash", "inbox": "list"}
+OF_GATE: Final = {"gate": "zset"}
 LONG_FIELDS: Final = ("payload", "result", "meta", "function", "retry", "description", "reason")
 OF_JOB: Final = {
     "job": "hash",
@@ -46,7 +53,19 @@ OF_JOB: Final = {
     "dependents": "zset",
     **dict.fromkeys(LONG_FIELDS, "string"),
 }
-COUNTS_OF_QUEUE: Final = frozenset({"stale", "retrying"})
+FIELDS_OF_QUEUE: Final = frozenset({"stale", "retrying", "paused"})
+FIELDS_OF_JOB: Final = frozenset(
+    {
+        *LONG_FIELDS,
+        *("status", "queue", "epoch", "created_at", "enqueued_at", "started_at", "ended_at", "scheduled_for", "nonce"),
+        *("fence", "holder", "begun", "attempt", "failures", "deaths", "waited", "stop"),
+        *("timeout", "ttl", "ttl_due", "result_ttl", "failure_ttl", "retries", "at_front"),
+        *("linked", "outputs", "fallback", "fallback_of", "stand_in"),
+        *("held", "gate", "deleting", "unlinked", "checked"),
+    }
+)
+#: Fields that only a job that has ended has.
+FIELDS_OF_AN_END: Final = frozenset({"ended_at", "result", "reason", "stand_in", "checked", "deleting"})
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,22 @@ class StoredJob:
         """Its queue."""
         return self.fields.get("queue", "")
 
+    @property
+    def gate(self) -> str:
+        """The gate that it has yet to pass, or nothing."""
+        return self.fields.get("gate", "")
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether it is there only until everybody has been told."""
+        return "deleting" in self.fields
+
+    @property
+    def own_outcome(self) -> str:
+        """How it has ended itself, or nothing. A job that is deleted before its end has no outcome."""
+        was_open = self.fields.get("deleting", "").endswith(":open")
+        return self.status if self.status in TERMINAL and not was_open else ""
+
     def number(self, name: str) -> int:
         """A field as a number; 0 without it, -1 if it is none."""
         text = self.fields.get(name, "0")
@@ -108,6 +143,7 @@ class Data:
     single: dict[str, Any] = field(default_factory=dict)
     of_queue: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_QUEUE})
     of_worker: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_WORKER})
+    of_gate: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_GATE})
     of_job: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_JOB})
     unknown: list[str] = field(default_factory=list)
     jobs: dict[str, StoredJob] = field(default_factory=dict)
@@ -131,10 +167,40 @@ class Data:
     def dependency(self, job_id: str, dependency_id: str) -> StoredJob | None:
         """What a job depends on, if it still exists; not a later job that was given the same id."""
         job, dependency = self.jobs.get(job_id), self.jobs.get(dependency_id)
-        if job is None or dependency is None:
+        if job is None or dependency is None or job_id in self.dependents(dependency_id):
             return dependency
-        is_namesake = job.status == "finished" and dependency.number("created_at") >= job.number("ended_at")
-        return None if is_namesake and job_id not in self.dependents(dependency_id) else dependency
+        has_chosen_id = "nonce" in dependency.fields
+        is_later = dependency.number("created_at") >= job.number("created_at")
+        knows_an_end = self.edges[job_id].registers[dependency_id].outcome != ""
+        return None if has_chosen_id and is_later and knows_an_end else dependency
+
+    def outcome(self, job: StoredJob, kind: str) -> str:
+        """What a job's state means for a dependent with this kind of edge: a terminal status, or nothing.
+
+        A fallback wants to know how the job itself ended. For all others a job that failed comes to what its fallback
+        comes to, once that has been told of this very failure.
+        """
+        outcome = job.own_outcome
+        while kind != "fallback" and outcome == "failed":
+            if "stand_in" in job.fields:
+                return job.fields["stand_in"]
+            fallback = self.jobs.get(job.fields.get("fallback", ""))
+            if fallback is None:
+                return outcome
+            told = self.edges[fallback.id].registers.get(job.id) if fallback.id in self.edges else None
+            if told is None or (told.epoch, told.outcome) != (job.number("epoch"), "failed"):
+                return ""
+            job, outcome = fallback, fallback.own_outcome
+        return outcome
+
+    def is_closed(self, job: StoredJob) -> bool:
+        """Whether a job stands behind a gate that has not been opened, so that nobody sees it."""
+        return job.gate in self.sorted_set("gates")
+
+    def is_given_up(self, job: StoredJob) -> bool:
+        """Whether a job stands behind a gate whose jobs are being deleted, in no order."""
+        members: dict[str, float] = self.of_gate["gate"].get(job.gate, {})
+        return members.get("#", 0) > 0
 
     @property
     def queues(self) -> set[str]:
@@ -187,7 +253,12 @@ _READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
 def _file(data: Data, name: str, kind_of_value: str, value: Any) -> None:
     """Puts the value of a key where it belongs."""
     kind, colon, owner = name.partition(":")
-    for kinds, by_kind in ((OF_QUEUE, data.of_queue), (OF_WORKER, data.of_worker), (OF_JOB, data.of_job)):
+    for kinds, by_kind in (
+        (OF_QUEUE, data.of_queue),
+        (OF_WORKER, data.of_worker),
+        (OF_GATE, data.of_gate),
+        (OF_JOB, data.of_job),
+    ):
         if colon and kinds.get(kind) == kind_of_value:
             by_kind[kind][owner] = _decode(value)
             return
@@ -212,7 +283,7 @@ def _decode(value: Any) -> Any:
     return value
 
 
-_REGISTER = re.compile(r"(dependency|output):(\d+):(\d+):([a-z_]*)")
+_REGISTER = re.compile(r"(dependency|output|fallback):(\d+):(\d+):([a-z_]*)")
 _GROUP = re.compile(r"([a-z_]+):(\d+):(\d+):(\d+):(\d+)")
 
 

@@ -35,13 +35,20 @@ class Group:
 
     @classmethod
     def of(cls, rule: str, outcomes: Iterable[str]) -> Group:
-        """A group with these outcomes, which are terminal statuses, or empty for those that wait."""
+        """A group with these outcomes, which are terminal statuses, or empty for those that wait.
+
+        A fallback is for a job that failed itself; any other end means to it that it is not needed.
+        """
+        if rule == "fallback":
+            outcomes = [outcome if outcome in (_FAILED, _WAITING) else _SKIPPED for outcome in outcomes]
         counts = Counter(outcome if outcome in (_FINISHED, _SKIPPED, _WAITING) else _FAILED for outcome in outcomes)
         return cls(rule, counts[_FINISHED], counts[_FAILED], counts[_SKIPPED], counts[_WAITING])
 
     @property
     def is_met(self) -> bool:
-        """Whether the rule is met now."""
+        """Whether the rule is met now. A group is empty once those it waited for are deleted and it was let go."""
+        if self.total == 0:
+            return True
         return {
             "all_success": self.finished == self.total,
             "all_failed": self.failed == self.total,
@@ -53,6 +60,7 @@ class Group:
             "none_failed_min_one_success": self.waiting == 0 and self.failed == 0 and self.finished >= 1,
             "none_skipped": self.waiting == 0 and self.skipped == 0,
             "all_done_min_one_success": self.waiting == 0 and self.finished >= 1,
+            "fallback": self.failed >= 1,
         }[self.rule]
 
 

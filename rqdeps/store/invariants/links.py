@@ -1,0 +1,156 @@
+"""Checks of dependencies: both ends agree, and a job knows of each what it is, or somebody is on the way to tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rqdeps.store.invariants.data import (
+    DECIDED_BY_RULES,
+    GATE_PREFIX,
+    RELEASED,
+    TERMINAL,
+    Data,
+    Edges,
+    StoredJob,
+)
+
+
+def check_groups(data: Data) -> Iterator[str]:
+    """The counts of a group are those of its registers."""
+    for job_id, edges in data.edges.items():
+        job = data.jobs.get(job_id)
+        if job is not None and "unlinked" in job.fields:
+            continue  # it goes piece by piece
+        for text in edges.unreadable:
+            yield f"dependencies:{job_id} has an unreadable field {text}"
+        if sorted(edges.groups) != list(range(edges.count)) or edges.count == 0:
+            yield f"dependencies:{job_id} counts {edges.count} groups, and has {sorted(edges.groups)}"
+        for name, register in edges.registers.items():
+            if register.group not in edges.groups:
+                yield f"dependencies:{job_id}: {name} stands in group {register.group}, which does not exist"
+        for number, (rule, counts) in edges.groups.items():
+            group = edges.group(number)
+            recount = [group.total, group.finished, group.failed, group.skipped]
+            if counts != recount:
+                yield f"dependencies:{job_id}: group {number} ({rule}) counts {counts}, its registers {recount}"
+        wanted = sum(register.kind != "dependency" for register in edges.registers.values())
+        if job is not None and job.number("outputs") != wanted:
+            yield f"job {job_id}: counts {job.number('outputs')} outputs, its registers {wanted}"
+
+
+def check_edges_agree(data: Data) -> Iterator[str]:
+    """Who depends on a job stands among its dependents, in a place of its own."""
+    for job_id, edges in data.edges.items():
+        for dependency_id in edges.registers:
+            if data.dependency(job_id, dependency_id) and job_id not in data.dependents(dependency_id):
+                yield f"job {job_id} depends on {dependency_id}, and is not in dependents:{dependency_id}"
+    for dependency_id in data.of_job["dependents"]:
+        orders = data.dependents(dependency_id)
+        for job_id, order in orders.items():
+            register = data.edges[job_id].registers.get(dependency_id) if job_id in data.edges else None
+            if register is None:
+                yield f"dependents:{dependency_id} holds {job_id}, which does not depend on it"
+            elif (order == 0) != (register.kind == "fallback"):
+                yield f"dependents:{dependency_id} holds {job_id} at {order:g}, and it is its {register.kind}"
+        if len(set(orders.values())) < len(orders) or min(orders.values()) < 0:
+            yield f"dependents:{dependency_id}: its orders are not distinct whole numbers"
+        job = data.jobs.get(dependency_id)
+        if job is not None and job.number("linked") < max(orders.values()):
+            yield f"job {dependency_id}: linked is {job.number('linked')}, below an order in its dependents"
+
+
+def check_fallbacks(data: Data) -> Iterator[str]:
+    """A job and its fallback know of each other."""
+    for job in data.jobs.values():
+        fallback_id = job.fields.get("fallback")
+        if fallback_id is not None and not data.is_closed(job):
+            fallback = data.jobs.get(fallback_id)
+            if fallback is None or fallback.fields.get("fallback_of") != job.id:
+                yield f"job {job.id}: its fallback is {fallback_id}, which is none or another's"
+            elif data.edges.get(fallback_id, Edges()).registers.get(job.id) is None:
+                yield f"job {job.id}: its fallback is {fallback_id}, which does not wait for it"
+        above_id = job.fields.get("fallback_of")
+        register = data.edges.get(job.id, Edges()).registers.get(above_id or "")
+        if register is not None and register.kind != "fallback":
+            yield f"job {job.id}: is the fallback of {above_id}, and waits for it like any other"
+        stand_in = job.fields.get("stand_in")
+        if stand_in is not None and (stand_in not in TERMINAL or job.status != "failed" or fallback_id is not None):
+            yield f"job {job.id}: is {job.status}, and {stand_in} stands in for it beside {fallback_id}"
+
+
+def check_registers(data: Data) -> Iterator[str]:
+    """A register tells what its dependency has come to, unless the dependency's cascade has yet to come by."""
+    for job_id, edges in data.edges.items():
+        job = data.jobs.get(job_id)
+        if job is None or data.is_given_up(job):
+            continue
+        for dependency_id, register in edges.registers.items():
+            dependency = data.dependency(job_id, dependency_id)
+            if dependency is None:
+                if register.outcome == "" and not job.is_being_deleted:
+                    yield f"job {job_id}: is {job.status}, and waits for {dependency_id}, which does not exist any more"
+                continue
+            if _is_on_the_way(data, dependency_id, job_id):
+                if register.epoch > dependency.number("epoch"):
+                    yield f"job {job_id}: knows {dependency_id} in epoch {register.epoch}, and that is yet to come"
+                continue
+            if dependency.is_being_deleted:
+                if register.outcome == "" and not job.is_being_deleted:
+                    yield f"job {job_id}: waits for {dependency_id}, which goes without having told it"
+                continue
+            outcome = data.outcome(dependency, register.kind)
+            if (register.epoch, register.outcome) != (dependency.number("epoch"), outcome):
+                yield (
+                    f"job {job_id}: knows {dependency_id} as {register.outcome or 'open'} in epoch {register.epoch}; "
+                    f"it is {dependency.status} in epoch {dependency.number('epoch')}"
+                    f"{_stood_in(dependency, outcome)}, and nobody is on the way"
+                )
+
+
+def _is_on_the_way(data: Data, dependency_id: str, job_id: str) -> bool:
+    """Whether a dependency's cascade has yet to come by a dependent."""
+    place = data.sorted_set("cascades").get(dependency_id)
+    return place is not None and place < data.dependents(dependency_id).get(job_id, 0)
+
+
+def _stood_in(dependency: StoredJob, outcome: str) -> str:
+    return "" if outcome == dependency.own_outcome else f", and comes to {outcome or 'nothing yet'}"
+
+
+def check_verdicts(data: Data) -> Iterator[str]:
+    """A job that its dependencies decide on is what they make of it; one that was released had its rules met."""
+    for job in data.jobs.values():
+        edges = data.edges.get(job.id)
+        if job.is_being_deleted or "unlinked" in job.fields:
+            continue
+        if edges is None:
+            if job.status in DECIDED_BY_RULES:
+                yield f"job {job.id}: is {job.status}, and has no dependencies"
+            continue
+        demanded = edges.verdict()
+        if job.status in DECIDED_BY_RULES and job.status != demanded:
+            yield f"job {job.id}: is {job.status}, and its dependencies make it {demanded}"
+        # What was met once may be reopened later, which is a new epoch; released is released. A person may have had a
+        # job run in spite of its rules, which is a new epoch of the job, or treated it as finished.
+        is_first_life = job.number("epoch") == 1 and all(each.epoch == 1 for each in edges.registers.values())
+        was_skipped = job.status == "finished" and job.number("attempt") == 0
+        if job.status in RELEASED and is_first_life and not was_skipped and demanded != "queued":
+            yield f"job {job.id}: is {job.status}, and its dependencies never let it run ({demanded})"
+
+
+def check_cascades(data: Data) -> Iterator[str]:
+    """Cascades are of jobs that have something to tell; and what is being deleted goes with its cascade."""
+    cascades = data.sorted_set("cascades")
+    for job_id, place in cascades.items():
+        if job_id.startswith(GATE_PREFIX):
+            continue
+        job = data.jobs.get(job_id)
+        if job is None:
+            yield f"cascades holds {job_id}, which does not exist"
+        elif job.status not in TERMINAL and job.number("epoch") == 1:
+            yield f"cascades holds {job_id}, which is {job.status}"
+        elif not -1 <= place <= job.number("linked"):
+            yield f"cascades holds {job_id} at {place:g}, and the last of its dependents is {job.number('linked')}"
+    for job in data.jobs.values():
+        if job.is_being_deleted and job.id not in cascades:
+            yield f"job {job.id}: is being deleted, and not in cascades, so nobody does it"
