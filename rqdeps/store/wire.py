@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any, TypeVar
 
 import hiredis
+from redis import Connection
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
@@ -43,7 +44,9 @@ class Wire:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        options: dict[str, Any] = {"socket_timeout": CONNECT_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+        options: dict[str, Any] = {"socket_timeout": CONNECT_SECONDS}
+        if issubclass(store.pool.connection_class, Connection):  # over TCP
+            options["socket_connect_timeout"] = CONNECT_SECONDS
         options |= {name: value for name, value in store.pool.connection_kwargs.items() if value is not None}
         options["retry"] = Retry(NoBackoff(), 0)  # when to try again is the select loop's business
         self._connection: Any = store.pool.connection_class(**options)
