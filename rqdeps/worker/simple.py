@@ -224,9 +224,9 @@ class Loop:
         now = time.monotonic()
         if held.is_lost or now - held.renewed_at < self._options.lease_ms / 3000:
             return
-        lost = self._store.run(claims.renew([(held.claim, True)], lease_ms=self._options.lease_ms))
+        (state,) = self._store.run(claims.renew([(held.claim, True)], lease_ms=self._options.lease_ms))
         held.renewed_at = now
-        if lost and self._held is held:
+        if state == "lost" and self._held is held:
             held.is_lost = True
             log.warning(
                 "the claim of job %s was lost: it runs on, as it can't be stopped here, but its outcome does not count",
