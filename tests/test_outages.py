@@ -100,15 +100,15 @@ def test_a_simple_worker_whose_replies_are_lost_runs_each_job_once(
     for name in names:
         queue.enqueue(steps.note, str(log), name)
     calls = itertools.count(1)
-    receive = store.receive
+    evaluate = store.evaluate
 
     def lose_every_third(*args: Any) -> Any:
-        reply = receive(*args)
+        replies = evaluate(*args)
         if next(calls) % 3 == 0:
             raise RedisConnectionError("the reply was lost")
-        return reply
+        return replies
 
-    monkeypatch.setattr(store, "receive", lose_every_third)
+    monkeypatch.setattr(store, "evaluate", lose_every_third)
     SimpleWorker("work", connection=valkey).work(burst=True)
     assert "the report was refused" not in caplog.text
     assert sorted(lines(log)) == sorted(names)

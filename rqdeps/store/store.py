@@ -236,17 +236,6 @@ def send(connection: Any, call: Call[Any], keys: Keys) -> None:
     connection.send_command(*command_of(call, keys))
 
 
-def receive(connection: Any, call: Call[Any], keys: Keys) -> Any:
-    """Reads the reply to a call that was sent, and loads the script if the server does not have it yet."""
-    try:
-        return connection.read_response(disable_decoding=True)
-    except NoScriptError:
-        connection.send_command("SCRIPT", "LOAD", script(call.script).body)
-        connection.read_response()
-        send(connection, call, keys)
-        return connection.read_response(disable_decoding=True)
-
-
 def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
     """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
     for call in calls:
