@@ -116,6 +116,24 @@ def wait_for(job_id):
     return Job(job_id, job._store).wait(timeout=1)
 
 
+def wait_while_started(job_id):
+    job = Job(job_id, get_current_job()._store)
+    deadline = time.monotonic() + 20
+    while job.is_started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def lose_claim(path):
+    """Does as if another worker had claimed it, and waits until the server has given it to whoever comes next."""
+    if Path(path).exists():
+        return "again"
+    Path(path).touch()
+    job = get_current_job()
+    job._store.client.hincrby(f"{{rqdeps}}:job:{job.id}", "fence", 1)
+    return wait_while_started(job.id)
+
+
 def save_meta(value):
     job = get_current_job()
     job.meta["value"] = value

@@ -14,7 +14,8 @@ from processes import eventually, lines, worker_process
 from redis import Redis
 
 from rqdeps import Job, JobFailedError, Queue, Retry, SimpleWorker, Worker
-from rqdeps.worker import stable
+from rqdeps.store.calls import claims
+from rqdeps.worker import execution, stable
 
 
 @pytest.fixture
@@ -361,6 +362,58 @@ def test_a_worker_that_slept_through_its_lease_is_told_that_it_lost_the_job(
     assert [attempt.outcome for attempt in job.attempts] == ["lost"]
 
 
+def test_a_job_whose_claim_is_lost_is_stopped_and_another_process_goes_on(
+    q: Queue, valkey: Redis, meeting: Meeting
+) -> None:
+    job = q.enqueue(steps.meet, *meeting.args)
+    with worker_process(_url(valkey), "--lease", "0.3") as worker:
+        horse = meeting.wait()
+        valkey.hincrby(f"{{rqdeps}}:job:{job.id}", "fence", 1)  # as if another worker had claimed it
+        assert worker.stderr is not None
+        said = [next(line for line in worker.stderr if words in line) for words in ("was lost", "killed, because")]
+        assert job.id in said[0]
+        assert f"[{job.id}] (pid {horse})" in said[1]
+        assert meeting.wait() != horse  # that other worker is never heard of: the job goes to whoever comes first
+        meeting.let_go("second")
+        assert job.wait(timeout=30) == "second"
+        worker.terminate()
+        assert worker.wait() == 0
+        assert "refused" not in worker.stderr.read()
+    assert [attempt.outcome for attempt in job.attempts] == ["lost"]
+
+
+def test_a_result_that_the_server_refuses_fails_its_job_and_no_other(
+    q: Queue, valkey: Redis, drain: Callable[..., None]
+) -> None:
+    valkey.config_set("proto-max-bulk-len", 1 << 20)
+    try:
+        others = [q.enqueue(steps.echo, number) for number in range(20)]
+        large = q.enqueue(steps.text_of, 3_000_000, retry=3)
+        below = q.enqueue(steps.echo, large.output)
+        others += [q.enqueue(steps.echo, number) for number in range(20, 40)]
+        drain()
+        again = q.enqueue(steps.text_of, 3_000_000)
+        SimpleWorker("work", connection=valkey).work(burst=True)
+    finally:
+        valkey.config_set("proto-max-bulk-len", 512 << 20)
+    assert [job.result for job in others] == list(range(40))
+    assert (large.get_status(), large.attempt, below.get_status()) == ("failed", 1, "upstream_failed")
+    for job in (large, again):
+        (attempt,) = job.attempts
+        assert attempt.error_type == "rqdeps.worker.held.ReportRefusedError"
+        assert "(3,000,003 bytes)" in attempt.message
+
+
+def test_a_result_larger_than_a_server_takes_fails_without_retry(
+    q: Queue, drain: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_LARGEST_RESULT", 1_000)
+    job = q.enqueue(steps.text_of, 1_001, retry=3)
+    drain()
+    assert (job.get_status(), job.attempt) == ("failed", 1)
+    assert "keep it elsewhere" in job.attempts[0].message
+
+
 def test_a_worker_without_a_server_does_not_start(tmp_path: Path) -> None:
     with worker_process(f"unix://{tmp_path}/nobody") as process:
         assert process.wait() == 1
@@ -393,6 +446,28 @@ def test_a_simple_worker_runs_jobs_in_its_own_process(connection: Redis) -> None
     assert SimpleWorker("work", connection=connection).work(burst=True) is True
     assert second.result == os.getpid()
     assert [failed.get_status(), failed.attempt, below.get_status()] == ["failed", 2, "upstream_failed"]
+
+
+def test_a_simple_worker_looks_after_the_queues_while_a_job_takes_long(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    lost = queue.enqueue(steps.nothing)
+    gone = claims.settle([], holder="gone.1", lease_ms=500, queues=["work"], want=1, begin=0)
+    assert [claim.id for claim in queue.store.run(gone).claimed] == [lost.id]
+    job = queue.enqueue(steps.wait_while_started, lost.id)
+    SimpleWorker("work", connection=connection, lease=0.3).work(burst=True)
+    assert job.is_finished
+    assert lost.is_finished
+
+
+def test_a_simple_worker_says_that_it_lost_the_claim_of_what_it_runs(
+    connection: Redis, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    queue = Queue("work", connection=connection)
+    job = queue.enqueue(steps.lose_claim, str(tmp_path / "seen"))
+    SimpleWorker("work", connection=connection, lease=0.3).work(burst=True)
+    assert f"the claim of job {job.id} was lost" in caplog.text
+    assert "the report was refused" in caplog.text
+    assert job.result == "again"
 
 
 def test_a_simple_worker_ends_after_max_jobs(connection: Redis) -> None:

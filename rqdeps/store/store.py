@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
-from rqdeps.store.calls.call import Call
+from rqdeps.store.calls.call import Argument, Call
 from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import script
 
@@ -225,21 +225,15 @@ def _address_of(client: Redis) -> str:
     return f"redis://{facts['host']}:{facts.get('port', 6379)}" if facts.get("host") else ""
 
 
+def command_of(call: Call[Any], keys: Keys) -> list[Argument]:
+    """The command that makes a call."""
+    key = keys.schema if call.script == "schema" else keys.prefix
+    return ["EVALSHA", script(call.script).sha, 1, key, *call.args]
+
+
 def send(connection: Any, call: Call[Any], keys: Keys) -> None:
     """Sends a call over a connection, without waiting for the reply."""
-    key = keys.schema if call.script == "schema" else keys.prefix
-    connection.send_command("EVALSHA", script(call.script).sha, 1, key, *call.args)
-
-
-def receive(connection: Any, call: Call[Any], keys: Keys) -> Any:
-    """Reads the reply to a call that was sent, and loads the script if the server does not have it yet."""
-    try:
-        return connection.read_response(disable_decoding=True)
-    except NoScriptError:
-        connection.send_command("SCRIPT", "LOAD", script(call.script).body)
-        connection.read_response()
-        send(connection, call, keys)
-        return connection.read_response(disable_decoding=True)
+    connection.send_command(*command_of(call, keys))
 
 
 def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:

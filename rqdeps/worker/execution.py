@@ -26,6 +26,10 @@ from rqdeps.worker.pipe import Report, Task
 _TRACEBACK_CHARACTERS = 20_000
 
 
+#: The largest result, in bytes: what a server takes in one piece, unless it is set up otherwise.
+_LARGEST_RESULT = 512 * 1024 * 1024
+
+
 class _UnrunnableError(Exception):
     """Something that no further attempt can mend; the cause says what."""
 
@@ -56,9 +60,15 @@ def _run(task: Task) -> bytes:
     with _time_limit(task.timeout_ms):
         value = function(*args, **kwargs)
     try:
-        return dumps(value, where="result", with_outputs=False)
+        data = dumps(value, where="result", with_outputs=False)
+        if len(data) > _LARGEST_RESULT:
+            raise SerializationError(
+                f"the result is {len(data):,} bytes large, and a server takes {_LARGEST_RESULT:,} at most: "
+                f"keep it elsewhere, and return where"
+            )
     except SerializationError as error:
         raise _UnrunnableError from error
+    return data
 
 
 def _outputs_of(task: Task) -> Callable[[Output], Any]:

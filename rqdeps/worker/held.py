@@ -10,7 +10,12 @@ from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.retry import Retry
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
 from rqdeps.store.calls.reads import OutputRecord
+from rqdeps.worker.execution import error_details
 from rqdeps.worker.pipe import Report, Task
+
+
+class ReportRefusedError(Exception):
+    """The server did not take the outcome of an attempt; it is larger than the server allows, for example."""
 
 
 @dataclass(eq=False)
@@ -23,6 +28,7 @@ class Held:
         begun_is_known: whether the server knows that the attempt has begun.
         cursor: where to go on fetching the outputs it takes; ``None`` once it has them.
         outputs: the outputs fetched so far.
+        is_lost: whether the claim is no longer held, so that no outcome can count.
     """
 
     claim: Claimed
@@ -30,6 +36,7 @@ class Held:
     begun_is_known: bool
     cursor: bytes | None
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    is_lost: bool = False
 
     @classmethod
     def of(cls, claim: Claimed, *, now: float, begins: bool) -> Held:
@@ -58,6 +65,12 @@ class Held:
         if report.kind == "snoozed":
             return Outcome(self.claim, "snoozed", report.delay_ms)
         return Outcome(self.claim, "failed", self._retry_delay_ms(report), report.value)
+
+    def refused_outcome(self, refused: Outcome, reason: str) -> Outcome:
+        """What to report instead of an outcome that the server refused."""
+        message = f"the server refused the report of this attempt ({len(refused.value):,} bytes): {reason}"
+        name = f"{ReportRefusedError.__module__}.{ReportRefusedError.__qualname__}"
+        return Outcome(self.claim, "failed", NO_RETRY, error_details(name, message, f"{name}: {message}\n"))
 
     def _retry_delay_ms(self, report: Report) -> int:
         claim = self.claim

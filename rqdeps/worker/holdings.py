@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,19 +14,41 @@ from rqdeps.worker.held import Held
 from rqdeps.worker.pipe import Report
 from rqdeps.worker.stable import HorseDiedError, Stable
 
+log = logging.getLogger("rqdeps.worker")
+
+#: How many bytes of results go into one report, at least one result.
+_REPORT_BYTES = 1 << 24
+
+#: How often the connection may break in the middle of one outcome before that counts as the reason.
+_CUTS = 5
+
 #: A job that runs for longer than this is known on the server to have begun, in seconds.
 BEGUN_SECONDS = 1.0
 
 
 @dataclass
 class Ended:
-    """An attempt that has ended, to be reported; ``is_resent`` if an earlier report was left without a reply."""
+    """An attempt that has ended, to be reported.
+
+    Attributes:
+        held: the job.
+        outcome: what to report.
+        duration_ns: how long the attempt took.
+        at: when it ended, by the monotonic clock, in seconds.
+        is_resent: whether an earlier report was left without a reply.
+        is_alone: whether it is reported alone, as one of those that were refused together.
+        is_refused: whether the server refused the outcome, and this one stands in for it.
+        cuts: how often the connection broke in the middle of it.
+    """
 
     held: Held
     outcome: Outcome
     duration_ns: int
     at: float = field(default_factory=time.monotonic)
     is_resent: bool = False
+    is_alone: bool = False
+    is_refused: bool = False
+    cuts: int = 0
 
 
 class Holdings:
@@ -53,6 +76,7 @@ class Holdings:
         self.reported: list[Ended] = []
         self.returning: list[Held] = []
         self.claimed = 0
+        self._lost: list[Held] = []
 
     @property
     def runs_nothing(self) -> bool:
@@ -94,23 +118,56 @@ class Holdings:
 
     def note_end(self, held: Held, report: Report) -> None:
         """An attempt has ended."""
+        if held.is_lost:
+            return
         self.ended.append(Ended(held, held.outcome(report), report.duration_ns))
 
     def report(self) -> list[Outcome]:
         """The outcomes to report now. They count as reported until they are acknowledged or the reply is lost."""
-        self.reported, self.ended = self.ended[:JOBS_PER_CALL], self.ended[JOBS_PER_CALL:]
+        count = self._fit_for_one_report()
+        self.reported, self.ended = self.ended[:count], self.ended[count:]
         return [ended.outcome for ended in self.reported]
+
+    def _fit_for_one_report(self) -> int:
+        size = 0
+        for place, ended in enumerate(self.ended[:JOBS_PER_CALL]):
+            size += len(ended.outcome.value)
+            if place and (ended.is_alone or self.ended[0].is_alone or size > _REPORT_BYTES):
+                return place
+        return JOBS_PER_CALL
 
     def acknowledge(self) -> list[Ended]:
         """What was reported has been answered. Returns it."""
         acknowledged, self.reported = self.reported, []
         return acknowledged
 
-    def report_again(self) -> None:
-        """The reply to a report was lost."""
+    def report_again(self, *, cut: bool = False) -> None:
+        """The reply to a report was lost. ``cut`` means that the connection broke before all of the report was sent."""
         for ended in self.reported:
             ended.is_resent = True
+            ended.cuts += cut
+            ended.is_alone = ended.is_alone or cut
+        if len(self.reported) == 1 and self.reported[0].cuts >= _CUTS:
+            self.refuse(f"the connection broke {_CUTS} times in the middle of it")
         self.ended, self.reported = self.reported + self.ended, []
+
+    def refuse(self, reason: str) -> None:
+        """The server refused the report. One outcome is to blame: alone it is refused again, and its job then fails."""
+        refused, self.reported = self.reported, []
+        if len(refused) > 1:
+            for ended in refused:
+                ended.is_alone = ended.is_resent = True  # what came before the one to blame may have been accepted
+            again = refused
+        else:
+            again = [self._failing(ended, reason) for ended in refused if not ended.is_refused]
+            for ended in refused:
+                if ended.is_refused:
+                    log.error("the server refuses every report of job %s: %s; given up", ended.held.claim.id, reason)
+        self.ended = again + self.ended
+
+    def _failing(self, refused: Ended, reason: str) -> Ended:
+        outcome = refused.held.refused_outcome(refused.outcome, reason)
+        return Ended(refused.held, outcome, refused.duration_ns, is_resent=True, is_alone=True, is_refused=True)
 
     # On their way back
 
@@ -137,13 +194,30 @@ class Holdings:
         self.ready.clear()
         self.fetching.clear()
 
-    def drop(self, job_id: str) -> None:
-        """The claim of a job was lost: whatever was to be done for it is not done."""
-        self.put_first(self._stable.drop(job_id, HorseDiedError("killed, because the claim of its job was lost")))
-        self.ready = deque(held for held in self.ready if held.claim.id != job_id)
-        self.fetching = deque(held for held in self.fetching if held.claim.id != job_id)
+    def lose(self, held: Held) -> None:
+        """A claim is no longer held: whatever was to be done under it is not done."""
+        held.is_lost = True
+        self.ready = deque(other for other in self.ready if other is not held)
+        self.fetching = deque(other for other in self.fetching if other is not held)
+        self.ended = [ended for ended in self.ended if ended.held is not held]
+        self._lost.append(held)
+        self.stop_lost()
+
+    def stop_lost(self) -> None:
+        """Ends the horses that run a job whose claim was lost: its outcome can't count, and another may run it now."""
+        for held in self._lost:
+            reason = f"killed, because the claim of its job was lost: {held.claim.function} [{held.claim.id}]"
+            self.put_first(self._stable.stop(held, HorseDiedError(reason)))
+        if self._lost:
+            left = set(map(id, self._stable.held))
+            self._lost = [held for held in self._lost if id(held) in left]
 
     # Leases
+
+    def renew_all(self) -> None:
+        """The server may not know of the last renewals: all are due again."""
+        for held, _ in self.all():
+            held.renewed_at = float("-inf")
 
     def due_for_renewal(self) -> list[tuple[Held, bool]]:
         """The jobs whose lease has used up a third of its time, or whose beginning the server should know."""

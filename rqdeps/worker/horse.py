@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -21,11 +22,18 @@ _PR_SET_PDEATHSIG = 1
 _prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
-def run_horse(pipe: Pipe, store: Store, supervisor_pid: int) -> None:
-    """What a horse does, from the fork to its end. Does not return."""
+def run_horse(pipe: Pipe, store: Store, supervisor_pid: int, let_go: Callable[[], None]) -> None:
+    """What a horse does, from the fork to its end. Does not return.
+
+    Args:
+        pipe: the pipe to the supervisor.
+        store: what jobs that ask for a connection get.
+        supervisor_pid: the process id of the supervisor.
+        let_go: closes what belongs to the supervisor alone.
+    """
     code = 1
     try:
-        _set_up(pipe, supervisor_pid)
+        _set_up(pipe, supervisor_pid, let_go)
         while (turn := pipe.next_task()) is not None:
             number, task = turn
             pipe.board.begin(number)
@@ -46,7 +54,7 @@ def run_horse(pipe: Pipe, store: Store, supervisor_pid: int) -> None:
             os._exit(code)
 
 
-def _set_up(pipe: Pipe, supervisor_pid: int) -> None:
+def _set_up(pipe: Pipe, supervisor_pid: int, let_go: Callable[[], None]) -> None:
     # A horse never outlives its supervisor: whoever claims its job next must not run beside it.
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -59,6 +67,7 @@ def _set_up(pipe: Pipe, supervisor_pid: int) -> None:
         signal.signal(number, _do_nothing)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pipe.become_horse()
+    let_go()
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     sys.stdin = os.fdopen(0, closefd=False)

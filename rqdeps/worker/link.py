@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import selectors
 import time
 from collections.abc import Callable
@@ -27,6 +28,17 @@ REPLY_SECONDS = 10.0
 #: The longest pause between attempts to connect, in seconds.
 _LONGEST_PAUSE = 2.0
 
+#: Errors that are about the server's state, whatever it was asked: they pass, or a person sees to it. A script that
+#: meets one says so somewhere in its own error.
+_PASSING = re.compile(
+    r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b"
+)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error is about what was asked: asking again makes no sense."""
+    return isinstance(error, ResponseError) and _PASSING.search(str(error)) is None
+
 
 class Link:
     """Two connections, which are made again when they break.
@@ -35,16 +47,24 @@ class Link:
         store: the deployment.
         queues: the queues that are served.
         selector: where the sockets are registered.
-        on_lost: called when the connection breaks: a request may be left without a reply, and a marker lost.
+        on_lost: called when the connection breaks: a request may be left without a reply, and a marker lost. Its
+            argument ``cut`` says whether it broke before all of a request was sent.
+        on_refused: called before, when the connection is given up because the server refused the request.
     """
 
     def __init__(
-        self, store: Store, queues: list[str], selector: selectors.BaseSelector, on_lost: Callable[[], None]
+        self,
+        store: Store,
+        queues: list[str],
+        selector: selectors.BaseSelector,
+        on_lost: Callable[..., None],
+        on_refused: Callable[[Exception], None],
     ) -> None:
         self._store = store
         self._queues = queues
         self._selector = selector
         self._on_lost = on_lost
+        self._on_refused = on_refused
         self._requests: Wire | None = None
         self._wakes: Wire | None = None
         self._reply_to: Callable[[Any], None] | None = None
@@ -77,26 +97,48 @@ class Link:
         self._asked_at = time.monotonic()
         try:
             self._requests.send(call)
-        except WireLostError as error:
-            self._lose(error)
+        except WireLostError:
+            self._on_request_ready()  # which finds out what the server may have said before it closed the connection
+            return
+        self._watch_for_room()
 
-    def _on_reply(self) -> None:
+    def _on_request_ready(self) -> None:
         if self._requests is None:  # lost while the same events were handled
             return
-        then = self._reply_to
-        if then is None:  # nothing was asked: the server closed the connection
-            self._lose(WireLostError("the server closed the connection"))
-            return
         try:
-            result = self._requests.receive()
+            results = self._receive(self._requests)
         except (WireLostError, RedisError) as error:
-            self._lose(error)
+            self._lose(error, refused=self.awaits_reply and is_refusal(error))
             return
-        self._reply_to = None
-        if self._tries:
-            log.warning("the server answers again")
-            self._tries = 0
-        then(result)
+        for result in results:
+            then, self._reply_to = self._reply_to, None
+            if self._tries:
+                log.warning("the server answers again")
+                self._tries = 0
+            if then is not None:
+                then(result)
+
+    def _receive(self, wire: Wire) -> list[Any]:
+        had_more = wire.has_more_to_send
+        try:
+            wire.flush()
+        except WireLostError:
+            results = wire.receive()  # raises what the server may have said before it closed the connection
+            if not results:
+                raise
+        else:
+            results = wire.receive()
+        if had_more:  # what is large may take long, as long as it goes on
+            self._asked_at = time.monotonic()
+        self._watch_for_room()
+        return results
+
+    def _watch_for_room(self) -> None:
+        """Has the select loop tell when more of a request can be sent, as long as there is more."""
+        assert self._requests is not None
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._requests.has_more_to_send else 0)
+        if self._selector.get_key(self._requests).events != events:
+            self._selector.modify(self._requests, events, self._on_request_ready)
 
     # Being woken
 
@@ -111,19 +153,17 @@ class Link:
         except WireLostError as error:
             self._lose(error)
 
-    def _on_woken(self) -> None:
+    def _on_wake_ready(self) -> None:
         if self._wakes is None:  # lost while the same events were handled
             return
-        if self._listening_since is None:
-            self._lose(WireLostError("the server closed the connection"))
-            return
         try:
-            marked = self._wakes.woken()
+            results = self._wakes.receive()
         except (WireLostError, RedisError) as error:
             self._lose(error)
             return
-        self._listening_since = None
-        self._on_wake(marked)
+        for marked in results:
+            self._listening_since = None
+            self._on_wake(marked)
 
     # Connecting
 
@@ -144,8 +184,8 @@ class Link:
             self._note_failure(error)
             return
         self._requests, self._wakes = requests, wakes
-        self._selector.register(requests.fileno(), selectors.EVENT_READ, self._on_reply)
-        self._selector.register(wakes.fileno(), selectors.EVENT_READ, self._on_woken)
+        self._selector.register(requests, selectors.EVENT_READ, self._on_request_ready)
+        self._selector.register(wakes, selectors.EVENT_READ, self._on_wake_ready)
         self.retry_at = None
 
     def check(self) -> None:
@@ -156,10 +196,13 @@ class Link:
         if waits or listens:
             self._lose(WireLostError(f"no reply for {REPLY_SECONDS:g} s"))
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, error: Exception, *, refused: bool = False) -> None:
+        cut = self._requests is not None and self._requests.has_more_to_send
         self.close()
         self._note_failure(error)
-        self._on_lost()
+        if refused:
+            self._on_refused(error)
+        self._on_lost(cut=cut)
 
     def _note_failure(self, error: Exception) -> None:
         if not self._tries:
@@ -174,12 +217,14 @@ class Link:
         """Closes both connections."""
         for wire in (self._requests, self._wakes):
             if wire is not None:
-                self._unregister(wire)
+                # First, and in this order: a socket that another process has too stays in the loop when it is closed.
+                self._selector.unregister(wire)
                 wire.close()
         self._requests = self._wakes = self._reply_to = None
         self._listening_since = None
 
-    def _unregister(self, wire: Wire) -> None:
-        for key in list(self._selector.get_map().values()):
-            if key.data in (self._on_reply, self._on_woken):
-                self._selector.unregister(key.fd)
+    def let_go(self) -> None:
+        """Closes the copies of both connections that a fork made."""
+        for wire in (self._requests, self._wakes):
+            if wire is not None:
+                wire.let_go()

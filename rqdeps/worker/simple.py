@@ -6,18 +6,21 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from redis.exceptions import RedisError, ResponseError
 
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, reads, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.worker.execution import execute
-from rqdeps.worker.held import Held
+from rqdeps.worker.held import Held, ReportRefusedError
 from rqdeps.worker.journal import note_outcome
+from rqdeps.worker.link import is_refusal
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.upkeep import Upkeep
 
@@ -27,6 +30,15 @@ log = logging.getLogger("rqdeps.worker")
 
 #: How long to wait before looking again when there was nothing to do, in seconds.
 _PAUSE = 0.05
+
+#: The longest pause before a report is tried again, in seconds.
+_LONGEST_PAUSE = 2.0
+
+#: How often the connection may break at a result larger than this before that counts as the reason, in bytes.
+_BREAKS, _LARGE = 5, 1 << 20
+
+#: How often a lease and the queues are looked after while a job runs: at least so often in a lease, and every second.
+_LOOKS_PER_LEASE = 6
 
 
 class Loop:
@@ -45,18 +57,20 @@ class Loop:
         self._lost_reply = False  # then there may be claims that this worker does not know of
         self._held: Held | None = None
         self._over = threading.Event()
+        self._has_ended = threading.Event()
+        self._keeping_up = threading.Lock()
         self.jobs_done = 0
 
     def run(self) -> int:
         """Works until stopped, or in burst mode until nothing is left. Returns the exit code."""
-        renewer = threading.Thread(target=self._renew_leases, name="rqdeps-leases", daemon=True)
-        renewer.start()
+        caretaker = threading.Thread(target=self._take_care, name="rqdeps-care", daemon=True)
+        caretaker.start()
         try:
             with self._stopping_on_signals():
                 self._work()
         finally:
-            self._over.set()
-            renewer.join()
+            self._has_ended.set()
+            caretaker.join()
             with suppress(ConnectionUnavailableError):
                 self._store.run(upkeep.depart(self._options.name))
         return 0
@@ -85,15 +99,13 @@ class Loop:
 
     def _work(self) -> None:
         while not self._over.is_set():
-            self._keep_up()
-            self._held = self._claim(self._settle(None, want=1))
+            self._keep_up(self._ask)
+            self._held = self._claim(self._settle(None, want=1)[0])
             while self._held is not None:
-                self._keep_up()
+                self._keep_up(self._ask)
                 outcome, duration_ns = self._run(self._held)
                 self.jobs_done += 1
-                settled = self._settle(outcome, want=0 if self._is_enough() else 1)
-                note_outcome(outcome, settled.statuses[0], duration_ns, [job_id for job_id, _ in settled.released])
-                self._held = self._claim(settled)
+                self._held = self._claim(self._report(self._held, outcome, duration_ns))
             if self._is_enough():
                 return
             if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
@@ -110,8 +122,34 @@ class Loop:
         report = execute(held.task(), self._store)
         return held.outcome(report), report.duration_ns
 
-    def _settle(self, outcome: Outcome | None, *, want: int) -> Settled:
-        """Reports and claims. A call whose reply is lost is made again, and what it may have claimed is given back."""
+    def _report(self, held: Held, outcome: Outcome, duration_ns: int) -> Settled:
+        """Reports an outcome and claims the next job. When the server refuses the outcome, the job fails for that."""
+        want = 0 if self._is_enough() else 1
+        try:
+            settled, again = self._settle(outcome, want=want)
+        except (ReportRefusedError, ResponseError) as refusal:
+            outcome = held.refused_outcome(outcome, str(refusal))
+            try:
+                settled, again = self._settle(outcome, want=want)
+            except ResponseError as error:
+                log.error("the server refuses every report of job %s: %s; given up", held.claim.id, error)
+                self._held = None
+                return self._settle(None, want=want)[0]
+        if settled.statuses[0] != "stale" or not again:  # else an earlier report was accepted, and its reply was lost
+            note_outcome(outcome, settled.statuses[0], duration_ns, [job_id for job_id, _ in settled.released])
+        return settled
+
+    def _settle(self, outcome: Outcome | None, *, want: int) -> tuple[Settled, bool]:
+        """Reports and claims. A call whose reply is lost is made again, and what it may have claimed is given back.
+
+        Returns:
+            The reply, and whether it is that to a further sending.
+
+        Raises:
+            ResponseError: the server refuses the outcome.
+            ReportRefusedError: the connection breaks at it again and again.
+        """
+        breaks = 0
         while True:
             call = claims.settle(
                 [] if outcome is None else [outcome],
@@ -125,15 +163,20 @@ class Loop:
                 if self._lost_reply:
                     self._reclaim()
                 settled = self._store.run(call, resend=False)
-            except ConnectionUnavailableError as error:
+            except (ConnectionUnavailableError, ResponseError) as error:
+                if is_refusal(error):
+                    raise
+                breaks += 1
+                if breaks == _BREAKS and outcome is not None and len(outcome.value) > _LARGE:
+                    raise ReportRefusedError(f"the connection broke {_BREAKS} times in the middle of it") from error
                 log.warning("%s; trying again", error)
                 self._lost_reply = True
-                self._over.wait(_PAUSE)
+                time.sleep(min(_LONGEST_PAUSE, _PAUSE * 2**breaks))
                 continue
             left = settled.cascades_left
             while left:
                 left = self._ask(upkeep.cascade())
-            return settled
+            return settled, breaks > 0
 
     def _reclaim(self) -> None:
         known = [] if self._held is None else [self._held.claim]
@@ -148,10 +191,11 @@ class Loop:
             return None
         return Held.of(settled.claimed[0], now=time.monotonic(), begins=True)
 
-    def _keep_up(self) -> None:
-        while (due := self._upkeep.due_call()) is not None:
-            call, then = due
-            then(self._ask(call))
+    def _keep_up(self, ask: Callable[[Call[Any]], Any]) -> None:
+        with self._keeping_up:
+            while (due := self._upkeep.due_call()) is not None:
+                call, then = due
+                then(ask(call))
 
     def _ask(self, call: Call[T]) -> T:
         """Makes a call, again and again while the server does not answer."""
@@ -162,9 +206,29 @@ class Loop:
                 log.warning("%s; trying again", error)
                 time.sleep(_PAUSE)
 
-    def _renew_leases(self) -> None:
-        while not self._over.wait(self._options.lease_ms / 3000):
+    # Beside a job that takes long: a thread
+
+    def _take_care(self) -> None:
+        """Renews the lease of the job that runs, and looks after the queues, as between jobs."""
+        while not self._has_ended.wait(min(1.0, self._options.lease_ms / 1000 / _LOOKS_PER_LEASE)):
             held = self._held
-            if held is not None:
-                with suppress(ConnectionUnavailableError):
-                    self._store.run(claims.renew([(held.claim, True)], lease_ms=self._options.lease_ms))
+            if held is None:
+                continue
+            try:
+                self._renew(held)
+                self._keep_up(self._store.run)
+            except (ConnectionUnavailableError, RedisError) as error:
+                log.debug("%s; trying again", error)  # the main thread says it aloud if it lasts
+
+    def _renew(self, held: Held) -> None:
+        now = time.monotonic()
+        if held.is_lost or now - held.renewed_at < self._options.lease_ms / 3000:
+            return
+        (state,) = self._store.run(claims.renew([(held.claim, True)], lease_ms=self._options.lease_ms))
+        held.renewed_at = now
+        if state == "lost" and self._held is held:
+            held.is_lost = True
+            log.warning(
+                "the claim of job %s was lost: it runs on, as it can't be stopped here, but its outcome does not count",
+                held.claim.id,
+            )

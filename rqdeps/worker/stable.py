@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rqdeps.errors import JobTimeoutError
@@ -16,6 +17,8 @@ from rqdeps.worker.held import Held
 from rqdeps.worker.horse import run_horse
 from rqdeps.worker.pipe import Pipe, Report
 
+log = logging.getLogger("rqdeps.worker")
+
 #: How much work may wait in a horse's pipe, by the running average of what a job takes, and how many jobs at most.
 _AHEAD_NS = 2_000_000
 _AHEAD_JOBS = 32
@@ -25,6 +28,11 @@ STUCK_NS = 10_000_000
 
 #: How long after its timeout a job that goes on is killed.
 GRACE_NS = 5_000_000_000
+
+#: After a process that could not be started, or died before it ran any job, how long until the next, in seconds; the
+#: pause doubles each time.
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 10.0
 
 #: Weight of the newest job in the running average.
 _NEWEST = 0.2
@@ -43,12 +51,14 @@ class Horse:
         pipe: the pipe to it.
         tasks: what it was given and has not reported, by the tasks' numbers, in order.
         killed_for: why the supervisor killed it, if it did.
+        has_reported: whether it has run a job to its end.
     """
 
     pid: int
     pipe: Pipe
     tasks: dict[int, Held] = field(default_factory=dict)
     killed_for: Exception | None = None
+    has_reported: bool = False
 
     def running(self) -> tuple[Held | None, int]:
         """The job that it runs now, and since when, by the monotonic clock in nanoseconds."""
@@ -66,13 +76,11 @@ class Death:
 
     Attributes:
         horse: the horse.
-        how: how it died, in words.
         ran: the job that it ran, which is to blame or the victim; with how that is to be reported.
         waiting: jobs that it had not begun.
     """
 
     horse: Horse
-    how: str
     ran: tuple[Held, Report] | None
     waiting: list[Held]
 
@@ -83,34 +91,63 @@ class Stable:
     Args:
         size: how many horses to keep.
         store: what jobs that ask for a connection get.
+        let_go: called in a horse; closes what belongs to the supervisor alone.
+
+    Attributes:
+        fork_at: when the next horse may be forked, by the monotonic clock, in seconds.
     """
 
-    def __init__(self, size: int, store: Store) -> None:
+    def __init__(self, size: int, store: Store, let_go: Callable[[], None]) -> None:
         self.size = size
         self.horses: list[Horse] = []
+        self.fork_at = 0.0
+        self._failures = 0  # horses that could not be started, or died before they ran any job, one after the other
         self._store = store
+        self._let_go = let_go
         self._number = 0
         self._average_ns: float | None = None
 
     def start_missing(self) -> list[Horse]:
-        """Forks horses until there are as many as there should be, and returns the new ones."""
+        """Forks horses until there are as many as there should be, unless that failed just now; returns them."""
         new = []
-        while len(self.horses) < self.size:
-            new.append(self._fork())
+        while self.is_short and time.monotonic() >= self.fork_at:
+            try:
+                new.append(self._fork())
+            except OSError as error:
+                self._put_off(f"can't start a process for jobs: {error}")
         return new
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there are fewer horses than there should be."""
+        return len(self.horses) < self.size
+
+    def _put_off(self, why: str) -> None:
+        if not self._failures:
+            log.error("%s; trying again, with growing pauses", why)
+        self.fork_at = time.monotonic() + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
+        self._failures += 1
 
     def _fork(self) -> Horse:
         pipe = Pipe()
         supervisor_pid = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            pipe.close()
+            raise
         if pid == 0:
-            for other in self.horses:
-                other.pipe.close()
-            run_horse(pipe, self._store, supervisor_pid)
+            run_horse(pipe, self._store, supervisor_pid, self._close_copies)
         pipe.let_go()
         horse = Horse(pid, pipe)
         self.horses.append(horse)
         return horse
+
+    def _close_copies(self) -> None:
+        """In a horse: what the fork copied, and only the supervisor may have."""
+        for other in self.horses:
+            other.pipe.close()
+        self._let_go()
 
     # How much they can take
 
@@ -154,8 +191,11 @@ class Stable:
         shares: dict[Horse, list[tuple[int, Held]]] = {}
         left: list[Held] = []
         now, depth = time.monotonic_ns(), self.depth
+        able = [horse for horse in self.horses if horse.killed_for is None]
+        if not able:
+            return list(jobs)
         for held in jobs:
-            horse = min(self.horses, key=lambda horse: len(horse.tasks))
+            horse = min(able, key=lambda horse: len(horse.tasks))
             if len(horse.tasks) >= depth or (horse.tasks and self._is_stuck(horse, now)):
                 left.append(held)
                 continue
@@ -169,6 +209,8 @@ class Stable:
     def collect(self, horse: Horse) -> Iterator[tuple[Held, Report]]:
         """What a horse has reported."""
         for number, report in horse.pipe.reports():
+            horse.has_reported = True
+            self._failures = 0
             held = horse.tasks.pop(number, None)
             if held is None:
                 continue
@@ -191,16 +233,18 @@ class Stable:
         """Takes back every job that has not begun."""
         return [held for horse in self.horses for held in horse.take_back()]
 
-    def drop(self, job_id: str, reason: Exception) -> list[Held]:
-        """Sees to it that a job ends or never begins. Returns those that had to be taken back with it."""
-        taken: list[Held] = []
+    def stop(self, held: Held, reason: Exception) -> list[Held]:
+        """Sees to it that a job ends or never begins. Returns those that had to be taken back with it.
+
+        A job that is just about to begin goes on, and is to be stopped again a moment later.
+        """
         for horse in self.horses:
-            if any(held.claim.id == job_id for held in horse.tasks.values()):
-                taken += horse.take_back()
-                running, _ = horse.running()
-                if running is not None and running.claim.id == job_id:
+            if held in horse.tasks.values():
+                taken = horse.take_back()
+                if horse.running()[0] is held:
                     self.kill(horse, reason)
-        return [held for held in taken if held.claim.id != job_id]
+                return [other for other in taken if other is not held]
+        return []
 
     # Ends
 
@@ -232,24 +276,41 @@ class Stable:
     def _bury(self, horse: Horse, status: int) -> Death:
         self.horses.remove(horse)
         held, begun_at = horse.running()
-        waiting = [task for task in horse.tasks.values() if task is not held]
-        error = horse.killed_for or HorseDiedError(_how_it_died(status))
+        waiting = horse.take_back()
+        if held is None:  # what it has taken, and not said that it has begun, it was about to begin
+            held, begun_at = next(iter(horse.tasks.values()), None), time.monotonic_ns()
+        how = _how_it_died(status)
         if held is None:
-            return Death(horse, str(error), None, waiting)
+            if horse.has_reported:
+                log.warning("a process for jobs %s while it had none (pid %d)", how, horse.pid)
+            else:
+                self._put_off(f"a process for jobs {how} before it ran any (pid {horse.pid})")
+            return Death(horse, None, waiting)
+        error = horse.killed_for or HorseDiedError(f"the process that ran the job {how}")
+        log.warning("%s (pid %d)", error, horse.pid)
         names = mro_names(type(error))
         details = error_details(names[0], str(error), f"{names[0]}: {error}\n")
         report = Report("raised", time.monotonic_ns() - begun_at, details, error_names=names)
-        return Death(horse, str(error), (held, report), waiting)
+        return Death(horse, (held, report), waiting)
 
-    def close(self) -> None:
-        """Ends all horses. Those that still run a job are killed."""
+    def end(self) -> tuple[list[tuple[Held, Report]], list[Held]]:
+        """Ends all horses; those that still run a job are killed. Returns what they had reported, and what is left."""
         for horse in self.horses:
             if horse.tasks:
                 os.kill(horse.pid, signal.SIGKILL)
-            horse.pipe.close()  # an idle horse ends when its pipe does
+        reported: list[tuple[Held, Report]] = []
+        left: list[Held] = []
         for horse in self.horses:
-            os.waitpid(horse.pid, 0)
+            if horse.tasks:
+                os.waitpid(horse.pid, 0)
+                reported += self.collect(horse)
+                left += horse.tasks.values()
+                horse.pipe.close()
+            else:
+                horse.pipe.close()  # which is what ends it
+                os.waitpid(horse.pid, 0)
         self.horses.clear()
+        return reported, left
 
 
 def _how_it_died(status: int) -> str:
@@ -259,5 +320,5 @@ def _how_it_died(status: int) -> str:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return f"the process that ran the job was killed by {name}"
-    return f"the process that ran the job ended with exit code {code}"
+        return f"was killed by {name}"
+    return f"ended with exit code {code}"

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from redis.exceptions import RedisError, ResponseError
+
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, reads, upkeep
@@ -17,7 +19,7 @@ from rqdeps.store.scripts import BUDGET
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
 from rqdeps.worker.journal import note_outcome
-from rqdeps.worker.link import Link
+from rqdeps.worker.link import Link, is_refusal
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.signals import Signals
 from rqdeps.worker.stable import Horse, Stable
@@ -46,8 +48,8 @@ class Supervisor:
         self._store = store
         self._options = options
         self._selector = selectors.DefaultSelector()
-        self._link = Link(store, options.queues, self._selector, self._on_lost)
-        self._stable = Stable(options.processes, store)
+        self._link = Link(store, options.queues, self._selector, self._on_lost, self._on_refused)
+        self._stable = Stable(options.processes, store, self._let_go)
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms)
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms)
@@ -75,7 +77,7 @@ class Supervisor:
                     self._wait()
                 self._say_goodbye()
             finally:
-                self._stable.close()
+                self._stable.end()
                 self._link.close()
                 self._selector.close()
         return 1 if self._signals.is_forced else 0
@@ -112,7 +114,8 @@ class Supervisor:
         for horse in self._stable.horses:
             horse.pipe.flush()
         self._stable.kill_overdue()
-        if self._is_ending:
+        self._holdings.stop_lost()
+        if self._is_ending or not self._stable.horses:
             self._holdings.give_back_waiting()
         else:
             self._holdings.take_back_stuck()
@@ -123,7 +126,6 @@ class Supervisor:
 
     def _bury_dead(self) -> None:
         for death, reported in self._stable.reap():
-            log.warning("%s (pid %d)", death.how, death.horse.pid)
             self._selector.unregister(death.horse.pipe.frames)
             death.horse.pipe.close()
             for held, report in reported:
@@ -186,6 +188,10 @@ class Supervisor:
     def _outcomes_are_due(self) -> bool:
         ended = self._holdings.ended
         return bool(ended) and (self._stable.runs_dry or time.monotonic() - ended[0].at > _SETTLE_SECONDS)
+
+    def _on_refused(self, error: Exception) -> None:
+        """The server refused what was asked, and no other request than a report holds what users made."""
+        self._holdings.refuse(str(error))
 
     def _on_settled(self, settled: Settled, *, begin: int, looked: bool) -> None:
         released: dict[str, list[str]] = {}
@@ -251,8 +257,9 @@ class Supervisor:
     def _on_renewed(self, renewed: list[Held], states: list[claims.ClaimState]) -> None:
         for held, state in zip(renewed, states, strict=True):
             if state == "lost":
-                log.warning("the claim of job %s was lost: another worker may run it", held.claim.id)
-                self._holdings.drop(held.claim.id)
+                claim = held.claim
+                log.warning("the claim of job %s was lost: it is not run on here; another worker may run it", claim.id)
+                self._holdings.lose(held)
 
     def _carry_on_cascades(self) -> Request | None:
         return (upkeep.cascade(), self._on_cascaded) if self._cascades_left else None
@@ -277,9 +284,11 @@ class Supervisor:
     def _holder(self) -> str:
         return f"{self._options.name}.{self._holders}"
 
-    def _on_lost(self) -> None:
+    def _on_lost(self, *, cut: bool = False) -> None:
         """The connection broke: what a last request claimed is unknown, and what it reported is reported again."""
-        self._holdings.report_again()
+        self._holdings.report_again(cut=cut)
+        self._holdings.renew_all()
+        self._renewal_looked_at = 0.0
         self._reclaims.extend((queue, self._holder, 0) for queue in self._options.queues)
         self._holders += 1
         self._may_have_jobs = self._took_marker = True
@@ -322,33 +331,59 @@ class Supervisor:
             times.append(self._holdings.ended[0].at + _SETTLE_SECONDS)
         if any(len(horse.tasks) > 1 or horse.pipe.has_more_to_send for horse in self._stable.horses):
             times.append(now + 0.01)
+        if self._stable.is_short:
+            times.append(self._stable.fork_at)
         return max(0.0, min(times) - now)
 
+    # Ending
+
+    def _let_go(self) -> None:
+        """In a horse, which has copies of all that was open: nothing of the server must reach it."""
+        self._link.let_go()
+        self._selector.close()
+
     def _say_goodbye(self) -> None:
-        """Ends the horses, gives back what they ran if the end was forced, and departs."""
+        """Ends the horses, reports what they did, gives back what they ran if the end was forced, and departs."""
         holdings = self._holdings
         if self._may_have_unknown_claims():
             self._on_lost()
-        running = list(self._stable.held)
-        self._stable.close()
+        reported, running = self._stable.end()
+        for held, report in reported:
+            holdings.note_end(held, report)
         self._link.close()
-        # A last look puts back the marker that this worker may have taken, so that others look for jobs.
-        last = claims.settle(
-            [ended.outcome for ended in (*holdings.reported, *holdings.ended)],
-            holder=self._holder,
-            lease_ms=self._options.lease_ms,
-            queues=self._options.queues,
-            want=0,
-            begin=0,
-        )
         left = [held.claim for held in (*running, *holdings.ready, *holdings.fetching, *holdings.returning)]
         try:
             if left:
                 self._store.run(claims.give_back(left))
-            self._store.run(last)
+            self._report_rest()
             while (request := self._reclaim()) is not None:
                 call, then = request
                 then(self._store.run(call))
             self._store.run(upkeep.depart(self._options.name))
-        except ConnectionUnavailableError as error:
+        except (ConnectionUnavailableError, RedisError) as error:
             log.error("could not say goodbye: %s; what this worker held is taken back when its leases end", error)
+
+    def _report_rest(self) -> None:
+        """Reports what has ended, and looks at the queues in any case.
+
+        This worker may have taken their markers: the look puts them back, so that others look for jobs.
+        """
+        is_done = False
+        while not is_done:
+            call = claims.settle(
+                self._holdings.report(),
+                holder=self._holder,
+                lease_ms=self._options.lease_ms,
+                queues=self._options.queues,
+                want=0,
+                begin=0,
+            )
+            for ended in self._holdings.reported:
+                ended.is_resent = True  # the store may send the report again
+            try:
+                self._on_settled(self._store.run(call), begin=0, looked=True)
+            except ResponseError as error:
+                if not self._holdings.reported or not is_refusal(error):
+                    raise
+                self._holdings.refuse(str(error))
+            is_done = not self._holdings.ended

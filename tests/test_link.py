@@ -1,0 +1,178 @@
+"""The supervisor's connections: what arrives in pieces, and what is left of one that broke."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import servers
+from redis import Connection, Redis
+from redis.exceptions import ResponseError
+
+from rqdeps.store import Call, Store
+from rqdeps.store.calls import reads
+from rqdeps.store.wire import Wire, WireLostError
+from rqdeps.worker.link import Link, is_refusal
+
+CALL: Call[Any] = Call("fetch", [0], lambda reply: reply)
+
+
+class Half:
+    """A connection whose other end the test holds."""
+
+    def __init__(self, **options: Any) -> None:
+        self._sock, self.other = socket.socketpair()
+        self.pack_command = Connection().pack_command
+
+    def connect(self) -> None:
+        pass
+
+    def disconnect(self) -> None:
+        self._sock.close()
+
+
+@pytest.fixture
+def half_wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Wire, socket.socket]]:
+    client = Redis()
+    monkeypatch.setattr(client.connection_pool, "connection_class", Half)
+    wire = Wire(Store(client))
+    other = wire._connection.other
+    wire.connect()
+    yield wire, other
+    wire.close()
+    other.close()
+
+
+def test_a_reply_that_arrives_in_pieces_is_not_waited_for(half_wire: tuple[Wire, socket.socket]) -> None:
+    wire, server = half_wire
+    wire.send(CALL)
+    for piece in (b"*2\r\n$3\r\nab", b"c\r\n:"):
+        server.sendall(piece)
+        assert wire.receive() == []
+    server.sendall(b"5\r\n")
+    assert wire.receive() == [[b"abc", 5]]
+    assert wire.receive() == []
+
+
+def test_a_script_that_the_server_does_not_have_is_loaded_on_the_way(half_wire: tuple[Wire, socket.socket]) -> None:
+    wire, server = half_wire
+    wire.send(CALL)
+    server.sendall(b"-NOSCRIPT No matching script\r\n")
+    assert wire.receive() == []
+    assert b"SCRIPT\r\n$4\r\nLOAD" in server.recv(1 << 20)
+    server.sendall(b"$3\r\nsha\r\n*0\r\n")
+    assert wire.receive() == [[]]
+
+
+def test_what_the_server_does_not_read_yet_is_not_waited_for(half_wire: tuple[Wire, socket.socket]) -> None:
+    wire, server = half_wire
+    value = b"x" * 5_000_000
+    wire.send(Call("fetch", [1, value], lambda reply: reply))
+    received = bytearray()
+    while wire.has_more_to_send:
+        received += server.recv(1 << 20)
+        wire.flush()
+    server.settimeout(10)
+    while not received.endswith(value + b"\r\n"):
+        received += server.recv(1 << 20)
+
+
+def test_errors_and_ends_are_told(half_wire: tuple[Wire, socket.socket]) -> None:
+    wire, server = half_wire
+    wire.send(CALL)
+    server.sendall(b"-ERR no\r\n")
+    with pytest.raises(ResponseError, match="ERR no"):
+        wire.receive()
+    wire.send(CALL)
+    server.sendall(b"*0\r\n")
+    server.shutdown(socket.SHUT_WR)
+    assert wire.receive() == [[]]
+    with pytest.raises(WireLostError, match="closed the connection"):
+        wire.receive()
+
+
+@pytest.mark.parametrize(
+    ("message", "refused"),
+    [
+        ("ERR Protocol error: invalid bulk length", True),
+        ("WRONGTYPE Operation against a key script: f, on @user_script:3.", True),
+        ("OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:3.", False),
+        ("ERR Error running script (call to f_1): @user_script:3: -MISCONF Redis is configured to save", False),
+        ("LOADING Redis is loading the dataset in memory", False),
+    ],
+)
+def test_an_error_of_the_server_s_state_refuses_nothing(message: str, refused: bool) -> None:
+    assert is_refusal(ResponseError(message)) is refused
+
+
+def test_connections_of_a_worker_do_not_count_among_those_of_the_pool(
+    valkey: Redis, start_server: Callable[[servers.Kind], servers.Server]
+) -> None:
+    """A worker that had to connect again many times would reach the pool's limit."""
+    with start_server(servers.VALKEY_9).connect(max_connections=1) as client:
+        store = Store(client)
+        for _ in range(3):
+            wire = Wire(store)
+            wire.connect()
+            wire.close()
+
+
+class Loop:
+    """A select loop around a link."""
+
+    def __init__(self, store: Store) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.times_lost = 0
+        self.link = Link(store, ["work"], self.selector, self.note_loss, lambda error: None)
+
+    def note_loss(self, *, cut: bool) -> None:
+        self.times_lost += 1
+
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline
+            self.link.connect()
+            for key, _ in self.selector.select(0.02):
+                key.data()
+
+    def close(self) -> None:
+        self.link.close()
+        self.selector.close()
+
+
+@pytest.fixture
+def loop(valkey: Redis) -> Iterator[Loop]:
+    loop = Loop(Store(valkey))
+    yield loop
+    loop.close()
+
+
+def test_nothing_is_heard_of_a_broken_connection_of_which_a_fork_has_a_copy(valkey: Redis, loop: Loop) -> None:
+    """Such a socket is not gone when it is closed: epoll reports it for ever, by a number that is soon another's."""
+    loop.run_until(lambda: loop.link.is_free)
+    end, own_end = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(own_end)
+        os.read(end, 1)
+        os._exit(0)
+    try:
+        for times_lost in (1, 2):
+            loop.link.listen(lambda marked: None)
+            valkey.client_kill_filter(_type="normal", skipme=True)
+            loop.run_until(lambda expected=times_lost: loop.times_lost == expected and loop.link.is_free)
+        assert loop.selector.select(0.1) == []
+        replies: list[Any] = []
+        loop.link.request(reads.fetch(["none"]), replies.append)
+        loop.run_until(lambda: bool(replies))
+        assert replies == [[None]]
+        assert loop.times_lost == 2
+    finally:
+        os.close(own_end)
+        os.close(end)
+        os.waitpid(child, 0)
