@@ -54,16 +54,17 @@ class UpstreamFailedError(InvalidJobOperationError):
     Attributes:
         job_id: the job.
         status: what its dependencies make of it: ``"upstream_failed"`` or ``"skipped"``.
-        culprits: the jobs to requeue instead, with the status of each.
+        culprits: the jobs to requeue instead, with the status of each; ``"deleted"`` where there is none any more.
     """
 
     def __init__(self, job_id: str, status: str, culprits: Sequence[tuple[str, str]] = (), more: bool = False) -> None:
         way_out = "requeue what it waited for, or use requeue(force=True) to run it all the same"
-        if culprits:
-            named = ", ".join(f"{culprit!r} ({how})" for culprit, how in culprits)
-            way_out = (
-                f"requeue {named}{' and others' if more else ''} instead, or use force=True to run it all the same"
-            )
+        if left := [f"{culprit!r} ({how})" for culprit, how in culprits if how != "deleted"]:
+            named = f"{', '.join(left)}{' and others' if more else ''}"
+            way_out = f"requeue {named} instead, or use force=True to run it all the same"
+        elif culprits:
+            named = ", ".join(repr(culprit) for culprit, _ in culprits)
+            way_out = f"{named} has been deleted; requeue(force=True) runs it all the same"
         super().__init__(f"job {job_id!r} is {status}, so it can't run by itself: {way_out}")
         self.job_id = job_id
         self.status = status

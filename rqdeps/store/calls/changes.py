@@ -42,13 +42,19 @@ def cancel(job_ids: Sequence[str]) -> Call[Changed]:
 
 
 def delete(job_ids: Sequence[str], policy: Policy) -> Call[Changed]:
-    """Deletes jobs. Found is ``1``, or ``0`` where there is no such job.
+    """Deletes jobs. Found is ``1``, or ``0`` where there is no such job; sent again, that is as it should be.
 
     Args:
         job_ids: the jobs.
         policy: what becomes of dependents that still wait for them.
     """
-    return Call("delete", [policy, *counted(job_ids)], lambda reply: Changed([str(n) for n in reply[1]], reply[0]))
+    args: list[Argument] = [policy, *counted(job_ids)]
+    return Call(
+        "delete",
+        [0, *args],
+        lambda reply: Changed([str(n) for n in reply[1]], reply[0]),
+        args_again=[1, *args],
+    )
 
 
 def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
