@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from redis import Redis
 
+from rqdeps.attempts import Attempt
 from rqdeps.dependency import Output
 from rqdeps.enqueue_data import FunctionCall, reusable
 from rqdeps.errors import (
@@ -26,7 +25,6 @@ from rqdeps.errors import (
 from rqdeps.explain import explain
 from rqdeps.ids import check_queue_name
 from rqdeps.job_changes import JobChanges
-from rqdeps.job_facts import moment, worker_of
 from rqdeps.lineage import edges_of
 from rqdeps.options import AllOptions, JobOptions
 from rqdeps.serializers import loads
@@ -45,31 +43,6 @@ D = TypeVar("D")
 
 #: How long to wait for word of a job's end before looking again, in seconds: a published message can be lost.
 _LOOK_AGAIN = 15.0
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An attempt of a job that did not finish.
-
-    Attributes:
-        number: which attempt it was, from 1.
-        outcome: ``"failed"``, or ``"lost"`` where the worker died.
-        started_at: when the worker took the job.
-        ended_at: when the outcome was reported.
-        worker: the worker's name.
-        error_type: the class of the exception, as a dotted path; empty where there is none.
-        message: what the exception said.
-        traceback: the traceback from the worker.
-    """
-
-    number: int
-    outcome: str
-    started_at: datetime
-    ended_at: datetime
-    worker: str
-    error_type: str
-    message: str
-    traceback: str
 
 
 @dataclass(frozen=True)
@@ -224,7 +197,7 @@ class Job(JobChanges, Generic[R]):
     @property
     def attempts(self) -> list[Attempt]:
         """The last 10 attempts that did not finish, oldest first."""
-        return [_read_attempt(record) for record in self._store.run(reads.attempts(self.id))]
+        return [Attempt.read(record) for record in self._store.run(reads.attempts(self.id))]
 
     @property
     def exc_info(self) -> str | None:
@@ -307,20 +280,6 @@ def _seconds(timeout: object) -> float:
     if math.isnan(timeout):
         raise ValueError("timeout is a number of seconds, not nan; leave it out to wait for ever")
     return timeout
-
-
-def _read_attempt(record: reads.AttemptRecord) -> Attempt:
-    details = json.loads(record.details) if record.details else {}
-    return Attempt(
-        number=record.attempt,
-        outcome=record.outcome,
-        started_at=moment(record.started_at_ms),
-        ended_at=moment(record.ended_at_ms),
-        worker=worker_of(record.holder),
-        error_type=details.get("type", ""),
-        message=details.get("message", ""),
-        traceback=details.get("traceback", ""),
-    )
 
 
 def store_of(connection: Redis | None, url: str | None, *, create: bool = True) -> Store:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, cast
 
+from rqdeps.attempts import FailedJob, moment, worker_of
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import NoSuchJobError
 from rqdeps.options import DEFAULT_TIMEOUT_MS
@@ -30,6 +31,8 @@ class JobFacts:
         self.draft: EnqueueData | None = None
         #: In the job itself: which attempt runs. The server may not know yet that it has begun.
         self.running_attempt: int | None = None
+        #: In a fallback while it runs: the job that failed, with its error.
+        self.failed_job: FailedJob | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
@@ -271,13 +274,3 @@ class JobFacts:
         if payload is None:
             raise NoSuchJobError(self.id)
         return decode_call(payload, lambda output: output)
-
-
-def worker_of(holder: str) -> str:
-    """The worker behind a holder of claims, whose name it is with a number."""
-    return holder.rpartition(".")[0] or holder
-
-
-def moment(at_ms: int) -> datetime:
-    """Milliseconds of the server's clock as a moment."""
-    return datetime.fromtimestamp(at_ms / 1000, timezone.utc)

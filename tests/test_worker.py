@@ -520,3 +520,71 @@ def test_a_full_server_drains(q: Queue, valkey: Redis) -> None:
         valkey.config_set("maxmemory", 0)
     assert below.result == "later"
     assert all(job.is_finished for job in jobs)
+
+
+# Stopping what runs
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("lease", ["30", "2"], ids=["told by its inbox", "told again at a renewal"])
+def test_a_job_that_runs_is_stopped_when_it_is_canceled(q: Queue, valkey_url: str, meeting: Meeting, lease: str):
+    stopped = q.enqueue(steps.meet, *meeting.args, retry=3)
+    after = q.enqueue(steps.nothing, depends_on=stopped, run_after_failure=True)
+    with worker_process(valkey_url, "--lease", lease):
+        pid = meeting.wait()
+        assert stopped.cancel()
+        if lease == "2":  # the word in the inbox may get lost
+            q.store.client.delete("{rqdeps}:inbox:" + str(stopped.worker_name))
+        with pytest.raises(JobFailedError, match="ended as stopped"):
+            stopped.wait(timeout=20)
+        assert after.wait(timeout=20) is None
+    assert stopped.is_stopped
+    assert [attempt.outcome for attempt in stopped.attempts] == ["stopped"]
+    assert not stopped.cancel()
+    eventually(lambda: not is_alive(pid))
+    stopped.requeue()
+    assert stopped.is_queued
+
+
+def test_a_job_that_waits_in_a_worker_is_stopped_before_it_begins(q: Queue, valkey_url: str, meeting: Meeting):
+    first = q.enqueue(steps.meet, *meeting.args)
+    with worker_process(valkey_url):
+        meeting.wait()
+        waiting = q.enqueue(steps.nothing)
+        assert waiting.cancel()
+        meeting.let_go()
+        first.wait(timeout=20)
+        eventually(lambda: waiting.get_status().is_terminal)
+    assert waiting.is_canceled or waiting.is_stopped
+
+
+def test_a_job_that_is_skipped_or_deleted_while_it_runs_is_killed(q: Queue, valkey_url: str, meeting: Meeting):
+    running = q.enqueue(steps.meet, *meeting.args)
+    below = q.enqueue(steps.echo, running.output)
+    with worker_process(valkey_url, "--lease", "2"):
+        pid = meeting.wait()
+        running.skip("instead")
+        assert below.wait(timeout=20) == "instead"
+        eventually(lambda: not is_alive(pid))
+    assert running.result == "instead"
+
+
+# Fallbacks
+
+
+@pytest.mark.parametrize("make", [Worker, SimpleWorker])
+def test_a_fallback_gets_the_arguments_and_the_error_of_its_job(q: Queue, valkey: Redis, make: type[Worker]) -> None:
+    job = q.enqueue(steps.boom, "no luck", fallback=steps.explain_failure)
+    below = q.enqueue(steps.echo, job.output)
+    make("work", connection=valkey).work(burst=True)
+    assert below.result == [job.id, "builtins.ValueError", "no luck", True, ["no luck"]]
+    other = q.enqueue(steps.failed_job)
+    make("work", connection=valkey).work(burst=True)
+    assert other.result is None

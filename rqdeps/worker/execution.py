@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from rqdeps.attempts import Attempt, FailedJob
 from rqdeps.dependency import Output
 from rqdeps.errors import JobTimeoutError, ResultExpiredError, SerializationError
 from rqdeps.functions import resolve
@@ -20,6 +21,7 @@ from rqdeps.retry import DoNotRetry, Snooze, mro_names
 from rqdeps.serializers import decode_call, dumps, loads
 from rqdeps.status import JobStatus
 from rqdeps.store import Store
+from rqdeps.store.calls.reads import read_attempt
 from rqdeps.worker.pipe import Report, Task
 
 #: How much of a traceback is kept, in characters: its end, which says what went wrong.
@@ -38,6 +40,7 @@ def execute(task: Task, store: Store) -> Report:
     """Runs a job in this process, and reports how that ended. Never raises."""
     job: Job[Any] = Job(task.job_id, store)
     job.running_attempt = task.attempt
+    job.failed_job = _failed_job(task)
     token = current_job.set(job)
     begun_at = time.monotonic_ns()
     try:
@@ -69,6 +72,13 @@ def _run(task: Task) -> bytes:
     except SerializationError as error:
         raise _UnrunnableError from error
     return data
+
+
+def _failed_job(task: Task) -> FailedJob | None:
+    for job_id, (status, value) in task.outputs.items():
+        if status == "fallback":
+            return FailedJob(job_id, Attempt.read(read_attempt(value)) if value else None)
+    return None
 
 
 def _outputs_of(task: Task) -> Callable[[Output], Any]:

@@ -18,6 +18,10 @@ class ReportRefusedError(Exception):
     """The server did not take the outcome of an attempt; it is larger than the server allows, for example."""
 
 
+class JobStoppedError(Exception):
+    """A person had the job stopped while it ran."""
+
+
 @dataclass(eq=False)
 class Held:
     """A job that this worker has claimed.
@@ -29,6 +33,7 @@ class Held:
         cursor: where to go on fetching the outputs it takes; ``None`` once it has them.
         outputs: the outputs fetched so far.
         is_lost: whether the claim is no longer held, so that no outcome can count.
+        is_stopping: whether a person wants it stopped.
     """
 
     claim: Claimed
@@ -37,6 +42,7 @@ class Held:
     cursor: bytes | None
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     is_lost: bool = False
+    is_stopping: bool = False
 
     @classmethod
     def of(cls, claim: Claimed, *, now: float, begins: bool) -> Held:
@@ -64,6 +70,8 @@ class Held:
             return Outcome(self.claim, "finished", value=report.value)
         if report.kind == "snoozed":
             return Outcome(self.claim, "snoozed", report.delay_ms)
+        if self.is_stopping:
+            return Outcome(self.claim, "stopped", value=report.value)
         return Outcome(self.claim, "failed", self._retry_delay_ms(report), report.value)
 
     def refused_outcome(self, refused: Outcome, reason: str) -> Outcome:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from rqdeps.store.calls.claims import Claimed, Outcome
 from rqdeps.store.scripts import JOBS_PER_CALL
-from rqdeps.worker.held import Held
+from rqdeps.worker.held import Held, JobStoppedError
 from rqdeps.worker.pipe import Report
 from rqdeps.worker.stable import HorseDiedError, Stable
 
@@ -76,7 +76,7 @@ class Holdings:
         self.reported: list[Ended] = []
         self.returning: list[Held] = []
         self.claimed = 0
-        self._lost: list[Held] = []
+        self._ending: list[Held] = []
 
     @property
     def runs_nothing(self) -> bool:
@@ -197,20 +197,38 @@ class Holdings:
     def lose(self, held: Held) -> None:
         """A claim is no longer held: whatever was to be done under it is not done."""
         held.is_lost = True
-        self.ready = deque(other for other in self.ready if other is not held)
-        self.fetching = deque(other for other in self.fetching if other is not held)
         self.ended = [ended for ended in self.ended if ended.held is not held]
-        self._lost.append(held)
-        self.stop_lost()
+        self._end(held)
 
-    def stop_lost(self) -> None:
-        """Ends the horses that run a job whose claim was lost: its outcome can't count, and another may run it now."""
-        for held in self._lost:
-            reason = f"killed, because the claim of its job was lost: {held.claim.function} [{held.claim.id}]"
-            self.put_first(self._stable.stop(held, HorseDiedError(reason)))
-        if self._lost:
+    def stop(self, held: Held) -> None:
+        """A person wants a job stopped: it is killed, or given back if it has not begun, which ends it too."""
+        if not held.is_stopping:
+            held.is_stopping = True
+            self._end(held)
+
+    def _end(self, held: Held) -> None:
+        for waiting in (self.ready, self.fetching):
+            if held in waiting:
+                waiting.remove(held)
+                self._end_unbegun(held)
+                return
+        self._ending.append(held)
+        self.end_running()
+
+    def _end_unbegun(self, held: Held) -> None:
+        if held.is_stopping and not held.is_lost:
+            self.give_back([held])
+
+    def end_running(self) -> None:
+        """Ends the horses that run a job which was lost, when another may run it now, or is to be stopped."""
+        for held in self._ending:
+            runs = held in self._stable.held
+            self.put_first(self._stable.stop(held, _reason_to_kill(held)))
+            if runs and held not in self._stable.held:
+                self._end_unbegun(held)
+        if self._ending:
             left = set(map(id, self._stable.held))
-            self._lost = [held for held in self._lost if id(held) in left]
+            self._ending = [held for held in self._ending if id(held) in left]
 
     # Leases
 
@@ -226,3 +244,10 @@ class Holdings:
 
     def _is_due(self, held: Held, runs: bool, age: float) -> bool:
         return age > self._lease_ms / 3000 or (runs and not held.begun_is_known and age > BEGUN_SECONDS)
+
+
+def _reason_to_kill(held: Held) -> Exception:
+    job = f"{held.claim.function} [{held.claim.id}]"
+    if held.is_lost:
+        return HorseDiedError(f"killed, because the claim of its job was lost: {job}")
+    return JobStoppedError(f"stopped, as a person asked: {job}")

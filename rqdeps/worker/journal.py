@@ -44,6 +44,8 @@ def _what_happened(outcome: Outcome, status: str) -> str:
         return f"{outcome.kind}, but the claim was lost meanwhile: the report was refused"
     if outcome.kind == "finished":
         return "finished"
+    if status == "stopped":
+        return "stopped, as a person asked"
     if outcome.kind == "snoozed":
         return f"snoozed for {format_ms(outcome.delay_ms)}"
     details = json.loads(outcome.value) if outcome.value else {}

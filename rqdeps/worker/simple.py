@@ -52,7 +52,7 @@ class Loop:
     def __init__(self, store: Store, options: WorkerOptions) -> None:
         self._store = store
         self._options = options
-        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms)
+        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, self._cannot_stop)
         self._holder = f"{options.name}.1"
         self._lost_reply = False  # then there may be claims that this worker does not know of
         self._held: Held | None = None
@@ -219,6 +219,12 @@ class Loop:
                 self._keep_up(self._store.run)
             except (ConnectionUnavailableError, RedisError) as error:
                 log.debug("%s; trying again", error)  # the main thread says it aloud if it lasts
+
+    def _cannot_stop(self, wanted: list[tuple[str, int]]) -> None:
+        for job_id, _ in wanted:
+            log.warning(
+                "job %s runs on: it was asked to stop, which works only for jobs in processes of their own", job_id
+            )
 
     def _renew(self, held: Held) -> None:
         now = time.monotonic()

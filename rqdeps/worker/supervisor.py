@@ -50,7 +50,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._link = Link(store, options.queues, self._selector, self._on_lost, self._on_refused)
         self._stable = Stable(options.processes, store, self._let_go)
-        self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms)
+        self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, self._stop_jobs)
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms)
         self._holders = 1
@@ -114,7 +114,7 @@ class Supervisor:
         for horse in self._stable.horses:
             horse.pipe.flush()
         self._stable.kill_overdue()
-        self._holdings.stop_lost()
+        self._holdings.end_running()
         if self._is_ending or not self._stable.horses:
             self._holdings.give_back_waiting()
         else:
@@ -260,6 +260,14 @@ class Supervisor:
                 claim = held.claim
                 log.warning("the claim of job %s was lost: it is not run on here; another worker may run it", claim.id)
                 self._holdings.lose(held)
+            elif state == "to be stopped":
+                self._holdings.stop(held)
+
+    def _stop_jobs(self, wanted: list[tuple[str, int]]) -> None:
+        """Stops the jobs that a person wants stopped, as far as they are still held under these claims."""
+        for held, _ in self._holdings.all():
+            if (held.claim.id, held.claim.fence) in wanted:
+                self._holdings.stop(held)
 
     def _carry_on_cascades(self) -> Request | None:
         return (upkeep.cascade(), self._on_cascaded) if self._cascades_left else None

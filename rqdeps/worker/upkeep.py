@@ -35,12 +35,14 @@ class Upkeep:
         queues: the queues it serves, which are looked after whether the server lists them or not.
         processes: how many horses it has.
         lease_ms: how long its claims hold.
+        stop_jobs: called with the claims whose jobs a person wants stopped: id and fence of each.
     """
 
     worker: str
     queues: list[str]
     processes: int
     lease_ms: int
+    stop_jobs: Callable[[list[tuple[str, int]]], None]
     finished: int = 0
     failed: int = 0
     next_at: float = 0.0
@@ -74,6 +76,8 @@ class Upkeep:
         }
 
     def _beaten(self, beaten: upkeep.Beaten) -> None:
+        if beaten.to_stop:
+            self.stop_jobs(beaten.to_stop)
         self._next_beat_at = time.monotonic() + min(_BEAT_SECONDS, self.lease_ms / 1000 / _BEATS_PER_LEASE)
         self._plan(list(dict.fromkeys([*self.queues, *sorted(beaten.queues)])))
 

@@ -4,7 +4,7 @@
 --   ARGV   id · cursor: 0 at first, then as replied
 --   reply  {next cursor, or 0 at the end, {id, status or '', value or '', …}}; a finished job without value has lost it.
 --          Where a fallback stood in for a job that failed, status and value are the fallback's. For the job that the
---          claimed one stands in for, the status is `failed` and the value its last attempt, see `attempts`.
+--          claimed one stands in for, the status reads `fallback` and the value is its last attempt, see `attempts`.
 
 local id, cursor = argument.text(), argument.text()
 local page = redis.call('HSCAN', key('dependencies', id), cursor, 'COUNT', 100)
@@ -32,7 +32,7 @@ for i = 1, #page[2], 2 do
   if kind == 'output' then
     add(dependency, read(dependency))
   elseif kind == 'fallback' then
-    add(dependency, 'failed', redis.call('LINDEX', key('attempts', dependency), -1) or '')
+    add(dependency, 'fallback', redis.call('LINDEX', key('attempts', dependency), -1) or '')
   end
 end
 return { page[1], values }
