@@ -15,7 +15,7 @@ from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, reads, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
-from rqdeps.store.scripts import BUDGET
+from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
 from rqdeps.worker.journal import note_outcome
@@ -231,7 +231,7 @@ class Supervisor:
             self._holdings.ready.append(held)
 
     def _return_jobs(self) -> Request | None:
-        returned = self._holdings.returning[:BUDGET]
+        returned = self._holdings.returning[:JOBS_PER_CALL]
         if not returned:
             return None
         return claims.give_back([held.claim for held in returned]), lambda count: self._on_returned(len(returned))
