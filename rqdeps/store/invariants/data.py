@@ -200,7 +200,7 @@ class Data:
     def is_given_up(self, job: StoredJob) -> bool:
         """Whether a job stands behind a gate whose jobs are being deleted, in no order."""
         members: dict[str, float] = self.of_gate["gate"].get(job.gate, {})
-        return members.get("#", 0) > 0
+        return members.get("#") == 0
 
     @property
     def queues(self) -> set[str]:

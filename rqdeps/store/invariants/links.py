@@ -82,12 +82,12 @@ def check_registers(data: Data) -> Iterator[str]:
     """A register tells what its dependency has come to, unless the dependency's cascade has yet to come by."""
     for job_id, edges in data.edges.items():
         job = data.jobs.get(job_id)
-        if job is None or data.is_given_up(job):
+        if job is None or job.is_being_deleted or data.is_given_up(job):
             continue
         for dependency_id, register in edges.registers.items():
             dependency = data.dependency(job_id, dependency_id)
             if dependency is None:
-                if register.outcome == "" and not job.is_being_deleted:
+                if register.outcome == "":
                     yield f"job {job_id}: is {job.status}, and waits for {dependency_id}, which does not exist any more"
                 continue
             if _is_on_the_way(data, dependency_id, job_id):
@@ -95,7 +95,7 @@ def check_registers(data: Data) -> Iterator[str]:
                     yield f"job {job_id}: knows {dependency_id} in epoch {register.epoch}, and that is yet to come"
                 continue
             if dependency.is_being_deleted:
-                if register.outcome == "" and not job.is_being_deleted:
+                if register.outcome == "":
                     yield f"job {job_id}: waits for {dependency_id}, which goes without having told it"
                 continue
             outcome = data.outcome(dependency, register.kind)

@@ -107,7 +107,7 @@ def check_gates(data: Data) -> Iterator[str]:
             where = "both" if gate in closed else "neither"
             yield f"gate {gate}: stands in {where} of gates, for those that are closed, and cascades, for the others"
         pieces = members.get("#", 0)
-        if not (pieces < 0 or (pieces == 1 and gate in closed)):
+        if not (pieces < 0 or ("#" in members and pieces == 0 and gate in closed)):
             yield f"gate {gate}: counts {-pieces:g} pieces"
         places = [place for job_id, place in members.items() if job_id != "#"]
         if len(set(places)) < len(places) or min(places, default=1) < 1:

@@ -1,4 +1,5 @@
 -- @include lib/give_back
+-- @include lib/deliver
 -- give_back: returns claimed jobs to the front of their queues, in the order in which they were claimed.
 --   KEYS   prefix
 --   ARGV   number of claims; for each: id · fence
@@ -16,5 +17,6 @@ for i = #claims, 1, -1 do
     returned = returned + 1
   end
 end
+deliver(BUDGET)
 wake.flush()
 return returned

@@ -1,4 +1,5 @@
 -- @include lib/give_back
+-- @include lib/deliver
 -- reclaim: gives back what was claimed under a holder's name in calls whose reply was lost.
 --   KEYS   prefix
 --   ARGV   queue · holder · how many claims of the queue to pass over · list of claims that the holder knows, `id:fence`
@@ -19,6 +20,7 @@ for i = #page, 1, -1 do
     returned = returned + 1
   end
 end
+deliver(BUDGET)
 wake.flush()
 if #page < BUDGET then
   return { -1, returned }

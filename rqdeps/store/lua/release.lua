@@ -6,13 +6,15 @@
 
 local again, queue, ids = argument.text() == '1', argument.text(), argument.list()
 
-local held = {}
+local held, read = {}, {}
 for _, id in ipairs(ids) do
-  local j = job.read(id)
+  local j = read[id] or job.read(id)
   if not j or not gates.is_visible(j) then
     return { 'unknown', id }
   elseif j.status == 'created' and j.held then
-    held[#held + 1] = j
+    if not read[id] then
+      held[#held + 1], read[id] = j, j
+    end
   elseif not again then
     return { 'refused', id, j.status }
   end
@@ -20,7 +22,7 @@ end
 
 for _, j in ipairs(held) do
   local fields = {}
-  redis.call('ZREM', key('created', j.queue), j.id)
+  leave(j)
   job.drop(j, { 'held' })
   if queue ~= '' and queue ~= j.queue then
     redis.call('SADD', PREFIX .. 'queues', queue)

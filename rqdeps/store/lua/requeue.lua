@@ -27,17 +27,26 @@ if j.status == 'canceled' and j.attempt == 0 and not force then -- it may not ha
   end
 end
 
-local fallback = j.status == 'failed' and j.fallback and job.read(j.fallback)
+local has_failed = j.status == 'failed'
+local fallback = has_failed and j.fallback and job.read(j.fallback)
 if fallback and fallback.status ~= 'deferred' and fallback.status ~= 'skipped' and not force then
   return { 'fallback', fallback.id, fallback.status }
 end
 
--- A fallback that has run runs again only if its job fails again, and so does the fallback's own.
-local function rearm(f)
-  while f and TERMINAL[f.status] and f.status ~= 'skipped' do
-    local of_it = f.fallback and job.read(f.fallback)
-    resolve.become(f, 'deferred', { 'failures', 0, 'deaths', 0 })
-    f = of_it
+-- A fallback that has run runs again only if its job fails again, and so does the fallback's own. Each is told of its
+-- job's new life at once: what it was released on before must not release it once more.
+local function rearm_fallback_of(above)
+  local f = above.fallback and job.read(above.fallback)
+  if not f or not TERMINAL[f.status] or f.status == 'skipped' then
+    return
+  end
+  resolve.tell(f.id, { j = above })
+  f = job.read(f.id)
+  if TERMINAL[f.status] and not DECIDED_BY_RULES[f.status] then
+    resolve.follow(f, verdict(edges.read_groups(f.id)), { 'failures', 0, 'deaths', 0 })
+  end
+  if not TERMINAL[f.status] then
+    rearm_fallback_of(f)
   end
 end
 
@@ -47,7 +56,9 @@ if decision == 'queued' and (force or j.attempt > 0) then
 else
   resolve.follow(j, decision, fields, { front = at_front })
 end
-rearm(fallback)
+if has_failed then
+  rearm_fallback_of(j)
+end
 local left = deliver(BUDGET)
 wake.flush()
 return { 'ok', left }

@@ -44,7 +44,7 @@ end
 function cascades.begin_above(j, reopened)
   while j.fallback_of do
     local above = job.read(j.fallback_of)
-    if not above or above.status ~= 'failed' then
+    if not above or above.fallback ~= j.id or above.status ~= 'failed' then
       return
     end
     if reopened then

@@ -9,6 +9,12 @@ local function above(j)
   return up and up.fallback == j.id and up or nil
 end
 
+-- Whether somebody has yet to be told of a job's end, or the job of the end of the one it stands in for.
+local function has_news(j)
+  local waiting, up = PREFIX .. 'cascades', above(j)
+  return redis.call('ZSCORE', waiting, j.id) or up and (not TERMINAL[up.status] or redis.call('ZSCORE', waiting, up.id))
+end
+
 -- Whether a dependent that has not finished may still read this job, or a job that it stands in for: 'yes', 'no', or
 -- 'unknown' after a budget of looks; the next call goes on where this one stopped. Also returns the number of looks.
 local function is_needed(j)
@@ -26,7 +32,9 @@ local function is_needed(j)
     for i = 1, #page, 2 do
       looks = looks + 1
       after = page[i + 1]
-      local status = page[i] ~= j.id and redis.call('HGET', key('job', page[i]), 'status')
+      -- The fallback of a job above reads how that failed, and not what this job came to.
+      local may_read = source == j or page[i] ~= source.fallback
+      local status = may_read and redis.call('HGET', key('job', page[i]), 'status')
       if status and status ~= 'finished' then
         return 'yes', looks
       end
@@ -44,7 +52,7 @@ end
 local function forget(j, budget)
   local registry = key(j.status, j.queue)
   local needed, looks = 'yes', 0
-  if not j.deleting then -- else it goes when its cascade has come to an end
+  if not has_news(j) then -- what is being deleted has, and goes when its cascade has come to an end
     needed, looks = is_needed(j)
   end
   if needed == 'unknown' then

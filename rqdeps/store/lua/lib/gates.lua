@@ -10,7 +10,7 @@ local gates = {}
 local GATE_MS = 60 * 1000
 
 local PIECES = '#'
-local GIVEN_UP = 1 -- in place of the number of pieces
+local GIVEN_UP = 0 -- in place of the number of pieces
 
 function gates.is_closed(gate)
   return redis.call('ZSCORE', PREFIX .. 'gates', gate) and true or false
@@ -23,11 +23,12 @@ end
 
 -- How many pieces a gate has; 0 if there is no such gate, nil if it was given up.
 function gates.pieces(gate)
-  local score = tonumber(redis.call('ZSCORE', key('gate', gate), PIECES) or 0)
-  if score > 0 then
-    return nil
+  local score = redis.call('ZSCORE', key('gate', gate), PIECES)
+  if not score then
+    return 0
   end
-  return -score
+  score = tonumber(score)
+  return score ~= GIVEN_UP and -score or nil
 end
 
 -- One more piece has come.

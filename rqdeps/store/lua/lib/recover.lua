@@ -12,14 +12,14 @@ local function recover(j, amnesty)
     j.deaths = j.deaths + 1
     fields = { 'deaths', j.deaths }
   end
-  if j.deaths >= POISON_DEATHS then
+  if j.stop then
+    resolve.become(j, 'stopped', fields)
+  elseif j.deaths >= POISON_DEATHS then
     local reason = 'poison pill: ' .. j.deaths .. ' workers died while they ran it'
     redis.call('ZREM', key('started', j.queue), j.id)
     job.note_attempt(j, 'lost', '')
     job.put(fields, j.id, 'reason', reason)
     resolve.become(j, 'failed', fields, { left = true })
-  elseif j.stop then
-    resolve.become(j, 'stopped', fields)
   else
     move(j, 'queued', fields, { front = true })
     resume_timer(j)

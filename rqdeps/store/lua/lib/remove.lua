@@ -18,7 +18,7 @@ local function leave_stand_in(j)
   if not above or above.fallback ~= j.id then
     return
   end
-  local came_to = outcome.effective(j)
+  local came_to = j.open and '' or outcome.effective(above)
   job.drop(above, { 'fallback' })
   if above.status ~= 'failed' then
     return
@@ -100,29 +100,32 @@ function remove.follow_policy(id, p)
 end
 
 -- Takes a job out of the registries of those it depends on; only a page of them if they exceed the budget. Returns how
--- many there were, and whether these were all.
+-- many there were, and whether these were all. The groups stay to the end, for those who have something to tell meanwhile.
 local function unlink_edges(j, budget)
   local hash = key('dependencies', j.id)
-  local are_all = redis.call('HLEN', hash) <= budget
-  local fields = {}
+  local groups = tonumber(redis.call('HGET', hash, '#') or 0)
+  local are_all = redis.call('HLEN', hash) - groups - 1 <= budget
+  local names = {}
   if are_all then
-    fields = redis.call('HKEYS', hash)
+    names = redis.call('HKEYS', hash)
   else
     local page = redis.call('HSCAN', hash, j.unlinked or '0', 'COUNT', budget)
     redis.call('HSET', key('job', j.id), 'unlinked', page[1])
     for i = 1, #page[2], 2 do
-      fields[#fields + 1] = page[2][i]
-    end
-    if #fields > 0 then
-      redis.call('HDEL', hash, unpack(fields))
+      names[#names + 1] = page[2][i]
     end
   end
-  for _, field in ipairs(fields) do
-    if string.sub(field, 1, 1) ~= '#' then
-      redis.call('ZREM', key('dependents', field), j.id)
+  local count = 0
+  for _, name in ipairs(names) do
+    if string.sub(name, 1, 1) ~= '#' then
+      count = count + 1
+      redis.call('ZREM', key('dependents', name), j.id)
+      if not are_all then
+        redis.call('HDEL', hash, name)
+      end
     end
   end
-  return #fields, are_all
+  return count, are_all
 end
 
 -- Deletes a job of which nobody is to be told anything any more, within a budget. Returns what it cost, and whether it is

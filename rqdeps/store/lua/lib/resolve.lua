@@ -99,7 +99,7 @@ function resolve.tell(id, cascade)
     cost = cost + resolve.decide(id, decision, cascade.j.id)
   end
   if kind == 'fallback' then -- only now may it be known what the job's failure comes to
-    cascades.begin_above({ fallback_of = cascade.j.id })
+    cascades.begin_above({ id = id, fallback_of = cascade.j.id })
   end
   return cost
 end
