@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import pty
 import re
@@ -13,14 +12,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
-from rqdeps import embedded
+from rqdeps import Job, embedded
 from rqdeps.cli.demo import demo
 from rqdeps.cli.errors import FriendlyGroup
-from rqdeps.demo import steps
-from rqdeps.demo.show import progress
+from rqdeps.demo import crash, steps
+from rqdeps.demo.ledger import Ledger
+from rqdeps.demo.show import branches, progress
 from rqdeps.demo.text import best_of, sections_of, sentences_of
 from rqdeps.embedded import binary
 from rqdeps.errors import EmbeddedServerError
@@ -64,6 +65,12 @@ def invoke(*args: str) -> Result:
     return CliRunner().invoke(FriendlyGroup(commands=[demo]), ["demo", *args])
 
 
+def run_line(line: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line that was printed, as a shell does into which it is copied."""
+    rqdeps = f'rqdeps() {{ {shlex.join(RQDEPS)} "$@"; }}'
+    return subprocess.run(["sh", "-c", f"{rqdeps}\n{line}"], capture_output=True, text=True, check=False, timeout=60)
+
+
 def command_in(output: str) -> list[str]:
     """The worker's command, as it is shown for a person to copy."""
     match = re.search(r"^  (rqdeps worker .*\\\n.*)$", output, re.MULTILINE)
@@ -81,12 +88,14 @@ def test_runs_on_pythons_own_text_and_prints_a_program_that_does_the_same(folder
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert re.search(r"^  fetch_template +✔ finished .* 3 attempts$", ran.stdout, re.MULTILINE)
+    assert re.search(r"^  fetch_quote +✘ failed .*\n  └─ quote_at_hand +✔ finished .* stands in for", ran.stdout, re.M)
     sections = re.search(r"^  summarise \u00d7(\d+) +✔ (\d+) finished", ran.stdout, re.MULTILINE)
     assert sections
     assert sections[1] == sections[2]
     assert int(sections[1]) > 50
-    assert re.search(r"^        └─ clean_up .* rule: all_done$", ran.stdout, re.MULTILINE)
+    assert re.search(r"^        ├─ clean_up .* rule: all_done$", ran.stdout, re.MULTILINE)
     report = (folder / "rqdeps-demo" / "report.md").read_text("utf-8")
+    assert report.startswith("> Errors should never pass silently.")
     assert len(re.findall("^- [*]{2}", report, re.MULTILINE)) == int(sections[1]) + 5
     assert '- **The "assert" statement** ' in report
     assert sorted(path.name for path in (folder / "rqdeps-demo").iterdir()) == [
@@ -103,8 +112,37 @@ def test_runs_on_pythons_own_text_and_prints_a_program_that_does_the_same(folder
         [sys.executable, "pipeline.py", "story.md"], capture_output=True, text=True, check=False, timeout=60
     )
 
-    assert program.stdout == f"Written: {folder.resolve() / 'rqdeps-demo' / 'report.md'}\n", program.stderr
+    written, explained = program.stdout.splitlines()
+    assert written == f"Written: {folder.resolve() / 'rqdeps-demo' / 'report.md'}", program.stderr
+    assert f"there is no folder {folder.resolve() / 'rqdeps-demo' / 'site'}" in explained
     assert "- **The lighthouse** " in (folder / "rqdeps-demo" / "report.md").read_text("utf-8")
+
+
+def test_a_branch_fails_is_explained_and_mended_by_one_line_again_and_again(folder: Path) -> None:
+    (folder / "story.md").write_text(STORY, encoding="utf-8")
+    for _ in range(2):
+        ran = run_demo("story.md")
+
+        assert ran.returncode == 0
+        assert re.search(
+            r"^        └─ publish +✘ failed .*\n +└─ announce ✘ upstream_failed$", ran.stdout, re.MULTILINE
+        )
+        why = re.search(r"^Why announce has not run\n(.*?)\n\n", ran.stdout, re.MULTILINE | re.DOTALL)
+        assert why
+        announced = re.search(r"Job (\S+) can't run", why[1])
+        assert announced
+        assert "there is no folder" in " ".join(why[1].split())
+        assert not (folder / "rqdeps-demo" / "site").exists()
+        line = re.search(r"^  (mkdir .*)$", ran.stdout, re.MULTILINE)
+        assert line
+
+        mended = run_line(line[1])
+
+        assert mended.returncode == 0, mended.stderr
+        assert re.fullmatch(r"\S+: queued\n", mended.stdout)
+        job = Job.fetch(announced[1], url="embedded:rqdeps-demo/data")
+        assert job.result == f"The report is out: {folder.resolve() / 'rqdeps-demo' / 'site' / 'report.md'}"
+        assert (folder / "rqdeps-demo" / "site" / "report.md").exists()
 
 
 def test_shows_its_progress_in_one_line_of_a_terminal(folder: Path) -> None:
@@ -117,9 +155,9 @@ def test_shows_its_progress_in_one_line_of_a_terminal(folder: Path) -> None:
     assert process.returncode == 0
     (line,) = re.findall(r"^\r\033\[K(.*)\r\n", output, re.MULTILINE)
     states = line.split("\r\033[K")
-    assert states[0].startswith("░" * 16 + " 0/5 ended: 3 deferred")
+    assert states[0].startswith("░" * 16 + " 0/9 ended: 6 deferred")
     assert any("1 scheduled" in state for state in states)
-    assert states[-1] == "█" * 16 + " 5/5 ended: 5 finished"
+    assert states[-1] == "█" * 16 + " 9/9 ended: 6 finished · 2 failed · 1 upstream_failed"
     assert "• The lighthouse: " in output
 
 
@@ -154,6 +192,102 @@ def test_ctrl_c_ends_the_worker_and_what_has_not_run_can_be_run_later(folder: Pa
     assert not list((folder / "rqdeps-demo").glob("sections-*"))
 
 
+# With --kill
+
+
+def killed(output: str, log: Path) -> None:
+    """Checks what is said of a run in which the worker was killed against the jobs' log, read in another way."""
+    lines = [line.split()[1:] for line in log.read_text().splitlines()]
+    (kill,) = [words for words in lines if words[0] == "kill"]
+    starts = [words[1] for words in lines if words[0] == "start"]
+    again = {job_id for job_id in starts if starts.count(job_id) > 1}
+    names = {words[1]: words[2] for words in lines if words[0] == "start"}
+    assert again <= set(kill[2:])
+    assert {words[1] for words in lines if words[0] == "end"} == set(starts)
+    assert f"  kill -KILL -{kill[1]} " in output
+    assert re.findall(r"^  (\S+) was in flight, as job (\S+)$", output, re.MULTILINE) == [
+        (names[job_id], job_id) for job_id in kill[2:]
+    ]
+    told = re.findall(r"^(\S+) runs again, \d+\.\d s after its worker died$", output, re.MULTILINE)
+    assert sorted(told) == sorted(names[job_id] for job_id in again)
+    assert (
+        f"  {len(set(starts))} jobs, 1 worker killed, 0 lost, {len(again)} run twice (in flight when the worker died)\n"
+        f"  {len(starts)} starts, none before all that the job depends on had ended\n"
+    ) in output
+
+
+def test_a_killed_worker_loses_no_job_again_and_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = run_demo("--kill")
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("47 jobs are enqueued")
+    killed(ran.stdout, folder / "rqdeps-demo" / "kill.log")
+
+    monkeypatch.setattr(crash, "JOBS_PER_STAGE", 5)
+    result = invoke("--kill")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("17 jobs are enqueued")
+    killed(result.output, folder / "rqdeps-demo" / "kill.log")
+
+
+def test_ctrl_c_ends_a_run_that_was_to_be_killed(folder: Path) -> None:
+    with subprocess.Popen([*DEMO, "--kill"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(4):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+
+    assert (process.returncode, errors) == (130, "")
+    assert "Interrupted." in output
+    assert " --lease 3 " in " ".join(command_in(output))
+
+
+def test_a_worker_that_ends_before_it_is_killed_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "false")
+
+    result = invoke("--kill")
+
+    assert result.exit_code == 1
+    assert result.output.endswith("Error: the worker ended before it could be killed: see rqdeps-demo/worker.log\n")
+
+
+def test_kill_takes_no_file(tmp_path: Path) -> None:
+    (tmp_path / "story.md").write_text(STORY, encoding="utf-8")
+
+    result = invoke("--kill", str(tmp_path / "story.md"))
+
+    assert result.exit_code == 2
+    assert result.output.endswith("Error: --kill has jobs of its own, and takes no FILE\n")
+
+
+def ledger(*lines: str) -> Ledger:
+    return Ledger(f"{at} {line}" for at, line in enumerate(lines))
+
+
+def test_the_ledger_tells_what_was_lost_run_again_and_run_too_early() -> None:
+    read = ledger("start a A", "end a A", "start b B", "start c C", "kill 7 b c", "start b B", "end b B", "start d D")
+
+    assert read.summary("abcd") == ("4 jobs, 1 worker killed, 2 lost, 1 run twice (in flight when the worker died)")
+    assert read.lost("abcd") == ["c", "d"]
+    assert read.running == {"d"}
+    assert read.restarted == {"b": 1.0}
+    dependencies = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
+    assert read.too_early(dependencies) == ["d"]
+    with pytest.raises(click.ClickException, match=r"^C was lost\nD was lost\nD ran too early$"):
+        crash.complain(read, {"a": "A", "b": "B", "c": "C", "d": "D"}, dependencies)
+
+
+def test_the_ledger_tells_apart_what_was_in_flight_when_a_worker_died() -> None:
+    again = ["start a A", "end a A"]
+
+    assert ledger(*again).summary("a") == "1 job, 0 workers killed, 0 lost, 0 run twice"
+    assert ledger(*again, *again, "kill 1 b", "start b B", "kill 2 b", "end b B", *again).summary("ab") == (
+        "2 jobs, 2 workers killed, 0 lost, 0 run twice, 1 run 3 times (0 of them in flight when the worker died)"
+    )
+
+
 # What goes wrong
 
 
@@ -166,13 +300,12 @@ def test_a_step_that_fails_is_named_and_the_clean_up_still_runs(folder: Path) ->
     assert ran.returncode == 1
     assert re.fullmatch(r"Error: render failed: .*Is a directory.*\n", ran.stderr)
     assert re.search(r"^     └─ render +✘ failed ", ran.stdout, re.MULTILINE)
-    assert re.search(r"^        └─ clean_up +✔ finished ", ran.stdout, re.MULTILINE)
+    assert re.search(r"^        ├─ clean_up +✔ finished ", ran.stdout, re.MULTILINE)
     assert not list((folder / "rqdeps-demo").glob("sections-*"))
 
 
 def test_a_worker_that_ends_before_the_jobs_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "false")
-    monkeypatch.setattr(importlib.import_module("rqdeps.cli.demo"), "TICK", 0.1)
 
     result = invoke()
 
@@ -226,6 +359,20 @@ def test_a_folder_that_can_not_be_written_is_named(folder: Path) -> None:
 
 
 # Its parts
+
+
+def test_a_tree_is_drawn_from_how_deep_its_nodes_are() -> None:
+    assert branches([0, 1, 2, 2, 1, 0, 1, 2, 3]) == [
+        "",
+        "├─ ",
+        "│  ├─ ",
+        "│  └─ ",
+        "└─ ",
+        "",
+        "└─ ",
+        "   └─ ",
+        "      └─ ",
+    ]
 
 
 def test_many_sections_are_joined_into_as_many_as_a_job_can_wait_for(tmp_path: Path) -> None:

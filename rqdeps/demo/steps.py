@@ -69,12 +69,23 @@ def fetch_template() -> str:
     job = get_current_job()
     if job is not None and job.retries_left:
         raise ConnectionError("simulated: no answer from the template server")
-    return "# In short\n\n$highlights\n\n## Section by section\n\n$summaries\n"
+    return "> $quote\n\n# In short\n\n$highlights\n\n## Section by section\n\n$summaries\n"
 
 
-def render(overview: Overview, template: str, folder: Path) -> Path:
+def fetch_quote() -> str:
+    """Simulates the download of a quote to begin the report with, from a server that is gone for good."""
+    raise ConnectionError("simulated: there is no quote server any more")
+
+
+def quote_at_hand() -> str:
+    """Stands in for the quote that could not be had."""
+    return "Errors should never pass silently. (Tim Peters, The Zen of Python)"
+
+
+def render(overview: Overview, template: str, quote: str, folder: Path) -> Path:
     """Writes the report."""
     text = Template(template).substitute(
+        quote=quote,
         highlights="\n".join(map(_line_of, overview["highlights"])),
         summaries="\n".join(map(_line_of, overview["summaries"])),
     )
@@ -85,6 +96,18 @@ def render(overview: Overview, template: str, folder: Path) -> Path:
 
 def _line_of(summary: Summary) -> str:
     return f"- **{summary['title']}** {' '.join(summary['sentences']) or '(nothing that reads as prose)'}"
+
+
+def publish(report: Path, site: Path) -> Path:
+    """Copies the report to where a web server would find it: a folder that a person has to make."""
+    if not site.is_dir():
+        raise FileNotFoundError(f"there is no folder {site}")
+    return Path(shutil.copy(report, site))
+
+
+def announce(page: Path) -> str:
+    """Tells the world."""
+    return f"The report is out: {page}"
 
 
 def clean_up(sections: list[Path]) -> int:
