@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from rqdeps.cli.demo import demo
 from rqdeps.cli.errors import FriendlyGroup
 from rqdeps.demo import crash, steps
 from rqdeps.demo.ledger import Ledger
-from rqdeps.demo.show import branches, progress
+from rqdeps.demo.show import branches, command, progress
 from rqdeps.demo.text import best_of, sections_of, sentences_of
 from rqdeps.embedded import binary
 from rqdeps.errors import EmbeddedServerError
@@ -67,17 +66,14 @@ def invoke(*args: str) -> Result:
 
 def run_line(line: str) -> subprocess.CompletedProcess[str]:
     """Runs a line that was printed, as a shell does into which it is copied."""
-    rqdeps = f'rqdeps() {{ {shlex.join(RQDEPS)} "$@"; }}'
-    return subprocess.run(["sh", "-c", f"{rqdeps}\n{line}"], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
 
 
-def command_in(output: str) -> list[str]:
+def command_in(output: str) -> str:
     """The worker's command, as it is shown for a person to copy."""
-    match = re.search(r"^  (rqdeps worker .*\\\n.*)$", output, re.MULTILINE)
+    match = re.search(r"^  (.* worker demo-.*\\\n.*)$", output, re.MULTILINE)
     assert match
-    program, *args = shlex.split(match[1].replace("\\\n", ""))
-    assert program == "rqdeps"
-    return [*RQDEPS, *args]
+    return match[1]
 
 
 # The whole of it
@@ -186,7 +182,7 @@ def test_ctrl_c_ends_the_worker_and_what_has_not_run_can_be_run_later(folder: Pa
     assert command_in(output) == command_in(started)
     assert not (folder / "rqdeps-demo" / "report.md").exists()
 
-    subprocess.run(command_in(output), check=True, capture_output=True, timeout=60)
+    assert run_line(command_in(output)).returncode == 0
 
     assert (folder / "rqdeps-demo" / "report.md").exists()
     assert not list((folder / "rqdeps-demo").glob("sections-*"))
@@ -241,7 +237,7 @@ def test_ctrl_c_ends_a_run_that_was_to_be_killed(folder: Path) -> None:
 
     assert (process.returncode, errors) == (130, "")
     assert "Interrupted." in output
-    assert " --lease 3 " in " ".join(command_in(output))
+    assert " --lease 3 " in command_in(output)
 
 
 def test_a_worker_that_ends_before_it_is_killed_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +355,34 @@ def test_a_folder_that_can_not_be_written_is_named(folder: Path) -> None:
 
 
 # Its parts
+
+
+def test_commands_to_copy_name_the_rqdeps_that_was_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("here", "elsewhere"):
+        (tmp_path / place).mkdir()
+        for name in ("python", "rqdeps"):
+            (tmp_path / place / name).touch(mode=0o755)
+    here, elsewhere = str(tmp_path / "here"), str(tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "executable", f"{here}/python")
+    shown = []
+    for path, called in [
+        (here, f"{here}/rqdeps"),
+        (here, "rqdeps/__main__.py"),
+        (elsewhere, f"{here}/rqdeps"),
+        (elsewhere, "rqdeps/__main__.py"),
+        ("", f"{here}/rqdeps"),
+    ]:
+        monkeypatch.setenv("PATH", path)
+        monkeypatch.setattr(sys, "argv", [called])
+        shown.append(command("job", "a b"))
+
+    assert shown == [
+        "rqdeps job 'a b'",
+        "rqdeps job 'a b'",
+        f"{here}/rqdeps job 'a b'",
+        f"{here}/python -m rqdeps job 'a b'",
+        f"{here}/rqdeps job 'a b'",
+    ]
 
 
 def test_a_tree_is_drawn_from_how_deep_its_nodes_are() -> None:

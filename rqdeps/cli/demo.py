@@ -17,7 +17,7 @@ from rqdeps import Job, Queue, RqdepsError
 from rqdeps.demo import pipeline
 from rqdeps.demo.crash import LEASE, crash
 from rqdeps.demo.running import Progress, WorkerCommand
-from rqdeps.demo.show import Outcome, highlights, left_behind, section, way_out
+from rqdeps.demo.show import Outcome, command, highlights, left_behind, section, way_out
 from rqdeps.demo.steps import python_topics
 
 #: Where everything is written.
@@ -96,8 +96,11 @@ def _tell(queue: Queue, jobs: Sequence[Job[Any]], url: str) -> None:
         click.echo()
         raise click.ClickException("\n".join(failures.values()))
     if is_missing_the_site:
-        requeue, worker = ["rqdeps", "requeue", page.id], ["rqdeps", "worker", queue.name, "--burst"]
-        mending = [["mkdir", f"{FOLDER}/site"], [*requeue, "--url", url], [*worker, "--url", url]]
+        mending = [
+            f"mkdir {FOLDER}/site",
+            command("requeue", page.id, "--url", url),
+            command("worker", queue.name, "--burst", "--url", url),
+        ]
         section("Why announce has not run", way_out(page, announced, mending))
     program = inspect.getsource(pipeline)
     (FOLDER / "pipeline.py").write_text(program, encoding="utf-8")

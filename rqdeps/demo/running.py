@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from rqdeps import Queue
-from rqdeps.demo.show import progress
+from rqdeps.demo.show import command, progress
 
 #: How often the counts are shown while jobs run, in seconds: on a terminal, where they stay in one line, and elsewhere.
 TICK_ON_TERMINAL, TICK = 0.1, 1.0
@@ -38,12 +38,12 @@ class WorkerCommand:
     """
 
     def __init__(self, queue: Queue, url: str, *options: str) -> None:
-        self._words = ["rqdeps", "worker", queue.name, "--processes", str(PROCESSES), "--burst", *options]
+        self._words = ["worker", queue.name, "--processes", str(PROCESSES), "--burst", *options]
         self._url = url
         self._address = queue.store.address
 
     def __str__(self) -> str:
-        return f"  {shlex.join(self._words)} \\\n    --url {shlex.quote(self._address)}"
+        return f"  {command(*self._words)} \\\n    --url {shlex.quote(self._address)}"
 
     @contextmanager
     def running(self, log: Path) -> Iterator[Process]:
@@ -52,10 +52,10 @@ class WorkerCommand:
         Args:
             log: the file to which what it says is added.
         """
-        command = [sys.executable, "-m", *self._words, "--url", self._url]
+        whole = [sys.executable, "-m", "rqdeps", *self._words, "--url", self._url]
         with log.open("ab") as said:
             worker = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+                whole, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
             )
         try:
             yield worker

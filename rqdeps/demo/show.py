@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +28,26 @@ _NOTES_AT = 47
 
 #: When an attempt began and ended.
 Run = tuple[datetime, datetime]
+
+
+def command(*words: str) -> str:
+    """A command of rqdeps as it can be copied into the shell from which this program was started."""
+    return shlex.join([*_program(), *words])
+
+
+def _program() -> list[str]:
+    """What to type for rqdeps: it need not be on the path, or another may be."""
+    called, found = sys.argv[0], shutil.which("rqdeps")
+    if found and (_are_same(found, called) or _are_same(os.path.dirname(found), os.path.dirname(sys.executable))):
+        return ["rqdeps"]
+    return [called] if os.path.basename(called) == "rqdeps" else [sys.executable, "-m", "rqdeps"]
+
+
+def _are_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def section(title: str, lines: Iterable[str]) -> None:
@@ -52,7 +74,7 @@ def highlights(overview: Overview) -> Iterator[str]:
         yield from wrap(f"• {summary['title']}: {summary['sentences'][0]}", indent="  ")
 
 
-def way_out(failed: Job[Any], kept: Job[Any], mending: Sequence[Sequence[str]]) -> Iterator[str]:
+def way_out(failed: Job[Any], kept: Job[Any], mending: Sequence[str]) -> Iterator[str]:
     """Why a job can't run, and one line that mends it.
 
     Args:
@@ -67,7 +89,7 @@ def way_out(failed: Job[Any], kept: Job[Any], mending: Sequence[Sequence[str]]) 
         f"One line to copy:"
     )
     yield ""
-    yield click.style(" && ".join(map(shlex.join, mending)), bold=True)
+    yield click.style(" && ".join(mending), bold=True)
 
 
 def wrap(text: str, indent: str = "") -> list[str]:
@@ -85,10 +107,10 @@ def left_behind(folder: Path, url: str, job: Job[Any]) -> Iterator[str]:
         data = Path(url.removeprefix("embedded:"))
         yield f"{data}/        the server's; it stops by itself after some minutes"
     yield ""
-    yield f"Look around:    rqdeps info --url {shlex.quote(url)}"
-    yield f"Look at a job:  rqdeps job {job.id} --url {shlex.quote(url)}"
+    yield f"Look around:    {command('info', '--url', url)}"
+    yield f"Look at a job:  {command('job', job.id, '--url', url)}"
     if is_embedded:
-        yield f"End the server: rqdeps server stop {shlex.quote(url)}"
+        yield f"End the server: {command('server', 'stop', url)}"
     yield f"Remove it all:  rm -r {folder}"
 
 
