@@ -158,7 +158,7 @@ def test_shows_its_progress_in_one_line_of_a_terminal(folder: Path) -> None:
 
 
 def read_terminal(descriptor: int) -> str:
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         try:
             chunk = os.read(descriptor, 65_536)
