@@ -34,10 +34,18 @@ local function count_retrying(j, by)
   end
 end
 
--- The entry of a job stays in its queue's list, and is skipped when it comes up; once no other is left, all go.
-local function outdate_entry(queue)
-  local meta, list = key('queue-meta', queue), key('queue', queue)
-  if redis.call('HINCRBY', meta, 'stale', 1) >= redis.call('LLEN', list) then
+-- The entry of a job that leaves its queue otherwise than by a claim goes if it is the first; else it stays, and is passed
+-- over when it comes up. Once no entry counts any more, all go.
+local function outdate_entry(j)
+  local meta, list = key('queue-meta', j.queue), key('queue', j.queue)
+  local stale
+  if redis.call('LINDEX', list, 0) == j.id .. ':' .. j.epoch then
+    redis.call('LPOP', list)
+    stale = tonumber(redis.call('HGET', meta, 'stale') or 0)
+  else
+    stale = redis.call('HINCRBY', meta, 'stale', 1)
+  end
+  if stale > 0 and stale >= redis.call('LLEN', list) then
     redis.call('UNLINK', list)
     redis.call('HDEL', meta, 'stale')
   end
@@ -45,7 +53,7 @@ end
 
 local function leave(j)
   if j.status == 'queued' then
-    outdate_entry(j.queue)
+    outdate_entry(j)
   elseif j.status == 'created' and j.gate then
     redis.call('ZREM', key('gate', j.gate), j.id)
     job.drop(j, { 'gate' })
