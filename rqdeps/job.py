@@ -265,7 +265,7 @@ class Job(JobChanges, Generic[R]):
         found: list[str] = []
         page = self._store.run(reads.dependents(self.id))
         while page:
-            found += [job_id for job_id, _ in page]
+            found += [job_id for job_id, _ in page if job_id]
             page = self._store.run(reads.dependents(self.id, page[-1][1]))
         return found
 

@@ -139,6 +139,8 @@ def _read_edges(reply: list[Any]) -> EdgesPage:
 def dependents(job_id: str, after: int = BEFORE_ALL) -> Call[list[tuple[str, int]]]:
     """The jobs that wait, or waited, for a job, one page: the id and the place of each. The last page is empty.
 
+    The id is empty where a dependent is staged or being deleted.
+
     Args:
         job_id: the job.
         after: the place of the last one known.

@@ -1,8 +1,15 @@
--- @include lib/base
+-- @include lib/gates
 -- dependents: the jobs that wait, or waited, for a job, in the order of their linking, a page at a time.
 --   KEYS   prefix
 --   ARGV   id · place of the last one known, -1 at first
---   reply  {id, place, …}; at the end fewer than the budget
+--   reply  {id, place, …}, empty at the end; in place of an id that is there for nobody yet, or no longer, stands ''
 
-return redis.call('ZRANGEBYSCORE', key('dependents', argument.text()), '(' .. argument.text(), '+inf', 'WITHSCORES',
-  'LIMIT', 0, BUDGET)
+local page = redis.call('ZRANGEBYSCORE', key('dependents', argument.text()), '(' .. argument.text(), '+inf',
+  'WITHSCORES', 'LIMIT', 0, BUDGET)
+for i = 1, #page, 2 do
+  local facts = redis.call('HMGET', key('job', page[i]), 'gate', 'deleting')
+  if not gates.is_visible({ gate = facts[1], deleting = facts[2] }) then
+    page[i] = ''
+  end
+end
+return page
