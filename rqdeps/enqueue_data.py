@@ -17,6 +17,7 @@ from rqdeps.serializers import dumps, encode_call
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
+from rqdeps.store.calls.reads import EdgeRecord
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,14 @@ class EnqueueData:
         """The job's hash, as it will be once it is saved."""
         known: dict[str, Argument] = {"status": "created", "queue": self.queue or "default", **self._fields()}
         return {name: value if isinstance(value, bytes) else str(value).encode() for name, value in known.items()}
+
+    def edges(self) -> list[EdgeRecord]:
+        """What the job will depend on, before anybody knows how that stands."""
+        return [
+            EdgeRecord(job_id, kind, number, group.rule, None, None)
+            for number, group in enumerate(self.groups)
+            for kind, job_id in group.members
+        ]
 
     def waiting_for(self, group: NewGroup) -> EnqueueData:
         """The same job, with one more group of dependencies.

@@ -54,7 +54,7 @@ class JobDependency:
         group: the number of the group it stands in, from 0.
         rule: that group's trigger rule.
         outcome: how it ended, as far as the dependent has been told; ``None`` while that is open.
-        status: its status now; ``None`` if it has been deleted.
+        status: its status now; ``None`` if it has been deleted, or nobody has asked, as this job is not saved yet.
         wants_output: whether its return value is passed on.
     """
 
@@ -165,6 +165,8 @@ class Job(JobChanges, Generic[R]):
             JobFailedError: it has ended, but not finished.
             ResultExpiredError: it finished longer than its ``result_ttl`` ago.
         """
+        if self.draft is not None:
+            raise JobNotEndedError(f"job {self.id!r} is not saved yet: Queue.enqueue_job enqueues it")
         status, value = self._store.run(reads.read_part(self.id, "result"))
         if status is None:
             raise NoSuchJobError(self.id)
@@ -241,7 +243,8 @@ class Job(JobChanges, Generic[R]):
 
     def dependencies(self) -> list[JobDependency]:
         """The jobs that this one depends on, group by group."""
-        edges = sorted(edges_of(self.id, self._store), key=lambda edge: (edge.group, edge.dependency_id))
+        found = edges_of(self.id, self._store) if self.draft is None else self.draft.edges()
+        edges = sorted(found, key=lambda edge: (edge.group, edge.dependency_id))
         return [
             JobDependency(
                 id=edge.dependency_id,
