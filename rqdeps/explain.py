@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from rqdeps.job_facts import JobFacts
 from rqdeps.lineage import culprits, edges_of
@@ -10,7 +11,7 @@ from rqdeps.registry import WorkerInfo, workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Store
 from rqdeps.store.calls import reads
-from rqdeps.store.calls.reads import Culprit, EdgeRecord, Standing
+from rqdeps.store.calls.reads import EdgeRecord, Standing
 
 #: How many jobs a sentence names.
 _NAMED = 3
@@ -26,6 +27,9 @@ _DOING = {
     JobStatus.STARTED: "runs",
     JobStatus.JOINING: "waits for the jobs it spawned",
 }
+
+
+_ENDED = {"finished": "finished", "failed": "failed", "stopped": "was stopped", "canceled": "was canceled"}
 
 
 def explain(job: JobFacts, store: Store) -> str:
@@ -86,8 +90,16 @@ def _shown(job_id: str, store: Store) -> str:
     if not job.is_loaded:
         return f"{job_id}, which has been deleted"
     status = job.get_status(refresh=False)
-    function = job.func_name.rpartition(".")[2]
-    return f"{job_id} ({function}), which {_DOING.get(status) or f'is {status}'}"
+    return f"{_name(job)}, which {_DOING.get(status) or _ENDED.get(status.value) or f'is {status}'}"
+
+
+def _named(job_id: str, store: Store) -> str:
+    job = JobFacts(job_id, store, store.run(reads.fetch([job_id]))[0])
+    return _name(job) if job.is_loaded else job_id
+
+
+def _name(job: JobFacts) -> str:
+    return f"{job.id} ({job.func_name.rpartition('.')[2]})"
 
 
 # What keeps a released job
@@ -139,8 +151,14 @@ def _started(job: JobFacts, store: Store) -> str:
 
 def _upstream_failed(job: JobFacts, store: Store) -> str:
     found = culprits(job.id, store, most=_NAMED)
-    named = _and([_root(culprit, store) for culprit in found.roots], more=found.more)
-    return f"can't run: {_unmet(job, store)}; it began with {named}: requeue that, or skip it"
+    unmet = _unmet(job, store)
+    named = _and(
+        [_how_it_ended(root.job_id, root.status, root.outcome, store) for root in found.roots], more=found.more
+    )
+    began = "" if named == unmet.causes else f"; it began where {named}"
+    if any(root.status is not None for root in found.roots):
+        return f"can't run: {unmet}{began}; requeue that, or skip it"
+    return f"can't run: {unmet}{began}; requeue(force=True) runs this job all the same"
 
 
 def _skipped(job: JobFacts, store: Store) -> str:
@@ -149,8 +167,18 @@ def _skipped(job: JobFacts, store: Store) -> str:
     return f"was skipped, as the branch not taken: {_unmet(job, store)}"
 
 
-def _unmet(job: JobFacts, store: Store) -> str:
-    """The rules that can't be met any more, and the dependencies that had a part in it."""
+@dataclass(frozen=True)
+class _Unmet:
+    """Rules that can't be met any more, and the dependencies that had a part in it."""
+
+    rules: str
+    causes: str
+
+    def __str__(self) -> str:
+        return f"{self.rules} can't be met, since {self.causes}"
+
+
+def _unmet(job: JobFacts, store: Store) -> _Unmet:
     rules: set[str] = set()
     named: list[str] = []
     more = False
@@ -162,14 +190,18 @@ def _unmet(job: JobFacts, store: Store) -> str:
         if len(named) == _NAMED:
             more = True
             break
-        named.append(f"{edge.dependency_id} is {edge.outcome}")
-    return f"{' and '.join(sorted(rules))} can't be met, since {_and(named, more=more)}"
+        named.append(_how_it_ended(edge.dependency_id, edge.status, edge.outcome, store))
+    return _Unmet(" and ".join(sorted(rules)), _and(named, more=more))
 
 
-def _root(culprit: Culprit, store: Store) -> str:
-    attempts = store.run(reads.attempts(culprit.job_id)) if culprit.status == JobStatus.FAILED else []
+def _how_it_ended(job_id: str, status: str | None, outcome: str, store: Store) -> str:
+    """A job, and how it ended for those that waited for it."""
+    name = _named(job_id, store)
+    if status is None:
+        return f"{name} {_ENDED.get(outcome, f'is {outcome}')}, and has been deleted since"
+    attempts = store.run(reads.attempts(job_id)) if status == JobStatus.FAILED else []
     said = f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
-    return f"{culprit.job_id} ({culprit.status or f'{culprit.outcome}, and deleted since'}{said})"
+    return f"{name} {_ENDED.get(outcome, f'is {outcome}')}{said}"
 
 
 def _ended(job: JobFacts, store: Store) -> str:
