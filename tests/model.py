@@ -239,6 +239,17 @@ class Model:
             self.follow(job, job.verdict())
             if job.status in ("queued", "scheduled"):
                 self.released.append(job.id)
+                self._check_release(job)
+
+    def _check_release(self, job: ModelJob) -> None:
+        """What a job knows of a dependency in its present life must be so: not what a fallback has yet to decide."""
+        for dependency_id, edge in job.edges.items():
+            dependency = self.jobs.get(dependency_id)
+            if dependency is not None and dependency.policy is None and job.id in self.dependents[dependency_id]:
+                is_present = edge.outcome != "" and edge.epoch == dependency.epoch
+                assert not is_present or edge.outcome == self.outcome(edge.kind, dependency), (
+                    f"{job.id} is released since {dependency_id} is {edge.outcome}, and it is not"
+                )
 
     def place_job(self, job: ModelJob) -> None:
         if job.held:
