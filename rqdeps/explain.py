@@ -65,14 +65,14 @@ def _created(job: JobFacts, store: Store) -> str:
 
 
 def _deferred(job: JobFacts, store: Store) -> str:
-    if job.fallback_of is not None:
-        return f"stands in for {_shown(job.fallback_of, store)}, in case that fails"
     waiting: list[EdgeRecord] = []
     total = 0
     for edge in edges_of(job.id, store):
         total += 1
         if edge.outcome is None:
             waiting.append(edge)
+    if job.fallback_of is not None and any(edge.kind == "fallback" for edge in waiting):
+        return f"stands in for {_shown(job.fallback_of, store)}, in case that fails"
     rules = sorted({edge.rule for edge in waiting})
     named = _and([_waited_for(edge, store) for edge in waiting[:_NAMED]], more=len(waiting) > _NAMED)
     return f"waits for {len(waiting)} of {_times(total, 'dependency')} ({', '.join(rules)}): {named}"
@@ -137,8 +137,9 @@ def _started(job: JobFacts, store: Store) -> str:
     standing = store.run(reads.standing(job.id))
     name = job.worker_name
     if name not in {worker.name for worker in workers(store) if worker.age_ms <= _ALIVE_MS}:
+        then = "ends as stopped" if job.is_being_stopped else "goes back to its queue"
         return (
-            f"was taken by worker {name}, which gives no sign of life: it goes back to its queue when its lease ends, "
+            f"was taken by worker {name}, which gives no sign of life: it {then} when its lease ends, "
             f"in {_duration(standing.due_ms)}"
         )
     if job.is_being_stopped:
@@ -183,8 +184,7 @@ def _unmet(job: JobFacts, store: Store) -> _Unmet:
     named: list[str] = []
     more = False
     for edge in edges_of(job.id, store):
-        is_wanted = (edge.outcome == JobStatus.FINISHED) is not edge.wants_failure
-        if edge.outcome is None or edge.kind == "fallback" or is_wanted:
+        if edge.outcome is None or edge.kind == "fallback" or not edge.is_to_blame:
             continue
         rules.add(edge.rule)
         if len(named) == _NAMED:

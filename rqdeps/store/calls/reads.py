@@ -70,6 +70,7 @@ class EdgeRecord:
         rule: that group's rule.
         outcome: how it ended, as the dependent was told; ``None`` while that is open.
         status: its status now; ``None`` if it has been deleted.
+        is_to_blame: whether it has a part in it that its group can't be met any more.
     """
 
     dependency_id: str
@@ -78,11 +79,7 @@ class EdgeRecord:
     rule: str
     outcome: str | None
     status: str | None
-
-    @property
-    def wants_failure(self) -> bool:
-        """Whether its rule is for dependencies that fail."""
-        return self.rule in ("all_failed", "one_failed")
+    is_to_blame: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,8 +127,9 @@ def _read_edges(reply: list[Any]) -> EdgesPage:
             rule=groups[fields[i + 2]].rule,
             outcome=text(fields[i + 3]) or None,
             status=text(fields[i + 4]) or None,
+            is_to_blame=bool(fields[i + 5]),
         )
-        for i in range(0, len(fields), 5)
+        for i in range(0, len(fields), 6)
     ]
     return EdgesPage(cursor, groups, found)
 

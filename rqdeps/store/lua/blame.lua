@@ -1,4 +1,5 @@
 -- @include lib/edges
+-- @include lib/rules
 -- blame: goes up from jobs that can't run, to those whose end began it.
 --   KEYS   prefix
 --   ARGV   list of id, cursor, id, cursor, …: jobs to go up from; a cursor is 0 at first, then as replied
@@ -7,16 +8,7 @@
 
 local list = argument.list()
 
--- Rules that want dependencies to fail: those that finished are to blame.
-local WANTS_FAILURE = { all_failed = true, one_failed = true }
 local GOES_ON = { upstream_failed = true, skipped = true }
-
-local function is_to_blame(rule, outcome)
-  if WANTS_FAILURE[rule] then
-    return outcome == 'finished' or outcome == 'skipped'
-  end
-  return outcome ~= '' and outcome ~= 'finished'
-end
 
 local stack, roots, seen, looks = {}, {}, {}, 0
 for i = #list - 1, 1, -2 do
@@ -24,13 +16,24 @@ for i = #list - 1, 1, -2 do
   seen[list[i]] = true
 end
 
-local function look_at(dependency, text, rules)
+-- A job's status, '' if it has been deleted, and its fallback.
+local function status_of(id)
+  local facts = redis.call('HMGET', key('job', id), 'status', 'fallback')
+  return facts[1] or '', facts[2]
+end
+
+local function look_at(dependency, text, groups)
   local kind, group, _, outcome = edges.parse_register(text)
-  if kind == 'fallback' or seen[dependency] or not is_to_blame(rules[group + 1].rule, outcome) then
+  if kind == 'fallback' or seen[dependency] or outcome == ''
+    or not spoils(groups[group + 1], edges.count_of(outcome, kind)) then
     return
   end
   seen[dependency] = true
-  local status = redis.call('HGET', key('job', dependency), 'status') or ''
+  local status, fallback = status_of(dependency)
+  while status == 'failed' and fallback do -- what stood in for it last is to blame
+    dependency = fallback
+    status, fallback = status_of(dependency)
+  end
   if GOES_ON[status] then
     stack[#stack + 1] = { dependency, '0' }
   else
@@ -42,14 +45,14 @@ end
 
 while #stack > 0 and looks < BUDGET do
   local id, cursor = unpack(table.remove(stack))
-  local rules = edges.read_groups(id)
+  local groups = edges.read_groups(id)
   local page = redis.call('HSCAN', key('dependencies', id), cursor, 'COUNT', 100)
   if page[1] ~= '0' then
     stack[#stack + 1] = { id, page[1] }
   end
   for i = 1, #page[2], 2 do
     if string.sub(page[2][i], 1, 1) ~= '#' then
-      look_at(page[2][i], page[2][i + 1], rules)
+      look_at(page[2][i], page[2][i + 1], groups)
     end
   end
   looks = looks + #page[2] / 2 + 1

@@ -1,14 +1,16 @@
 -- @include lib/edges
+-- @include lib/rules
 -- edges: what a job depends on, a page at a time.
 --   KEYS   prefix
 --   ARGV   id · cursor: 0 at first, then as replied
 --   reply  {next cursor, or 0 at the end, {group: `rule:total:ok:bad:skip`, …},
---           {id, kind, number of its group, outcome so far, status now, …}}; a page may be empty, and an edge come twice
+--           {id, kind, number of its group, outcome so far, status now, 1 if it has a part in it that its group can't be
+--           met any more, else 0, …}}; a page may be empty, and an edge come twice
 
 local id, cursor = argument.text(), argument.text()
 local hash = key('dependencies', id)
-local texts = {}
-for n, group in ipairs(edges.read_groups(id)) do
+local groups, texts = edges.read_groups(id), {}
+for n, group in ipairs(groups) do
   texts[n] = edges.group_text(group)
 end
 local page = redis.call('HSCAN', hash, cursor, 'COUNT', math.ceil(BUDGET / 2))
@@ -18,7 +20,8 @@ for i = 1, #page[2], 2 do
   if string.sub(dependency, 1, 1) ~= '#' then
     local kind, group, _, outcome = edges.parse_register(page[2][i + 1])
     local status = redis.call('HGET', key('job', dependency), 'status') or ''
-    for _, value in ipairs({ dependency, kind, tonumber(group), outcome, status }) do
+    local has_part = outcome ~= '' and spoils(groups[group + 1], edges.count_of(outcome, kind))
+    for _, value in ipairs({ dependency, kind, tonumber(group), outcome, status, has_part and 1 or 0 }) do
       list[#list + 1] = value
     end
   end
