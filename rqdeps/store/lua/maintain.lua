@@ -132,7 +132,9 @@ for _, gate in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'gates', '-inf', dig
 end
 
 cascades.resume()
-local left = deliver(math.max(budget, 50))
+deliver(math.max(budget, 50))
+local has_more = budget <= 0 or redis.call('EXISTS', PREFIX .. 'cascades') == 1
+  or redis.call('ZCOUNT', PREFIX .. 'gates', '-inf', digits(now)) > 0
 
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(now - WORKER_GONE_MS))) do
   redis.call('ZREM', PREFIX .. 'workers', worker)
@@ -140,4 +142,4 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf',
 end
 wake.flush()
 
-return { (left > 0 or budget <= 0) and 1 or 0, next_due, recovered, expired, promoted, looked_at }
+return { has_more and 1 or 0, next_due, recovered, expired, promoted, looked_at }
