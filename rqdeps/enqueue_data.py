@@ -164,14 +164,21 @@ class EnqueueData:
             call = FunctionCall(fallback.func, args, kwargs, JobOptions(), kwargs_are_meant=True)
         else:
             call = FunctionCall.split(fallback.func, fallback.args, fallback.kwargs)
-        stand_in = EnqueueData._checked(
-            call.func,
-            call.args,
-            call.kwargs,
-            call.options,
-            kwargs_are_meant=call.kwargs_are_meant,
-            fallback_of=self.id,
-        )
+        try:
+            stand_in = EnqueueData._checked(
+                call.func,
+                call.args,
+                call.kwargs,
+                call.options,
+                kwargs_are_meant=call.kwargs_are_meant,
+                fallback_of=self.id,
+            )
+        except TypeError as error:
+            if not fallback.takes_arguments_of_job:
+                raise
+            raise TypeError(
+                f"{error}; as a fallback it gets the arguments of the job: Fallback(function, ...) gives it others"
+            ) from None
         if call.options.fallback is not None:
             stand_in = stand_in._with_fallback(call.options.fallback, call.args, call.kwargs, rank=rank + 1)
         return replace(self, fallback=stand_in)

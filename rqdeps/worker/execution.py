@@ -88,9 +88,17 @@ def _outputs_of(task: Task) -> Callable[[Output], Any]:
             return loads(value)
         if not output.is_required and status != JobStatus.FINISHED:
             return output.default
-        raise ResultExpiredError(f"the output of job {output.job_id!r} is wanted, but its result is kept no longer")
+        raise ResultExpiredError(f"the output of job {output.job_id!r} is wanted, but {_why_missing(status)}")
 
     return value_of
+
+
+def _why_missing(status: str) -> str:
+    if not status:
+        return "that job has been deleted"
+    if status == JobStatus.FINISHED:
+        return "its result is kept no longer"
+    return f"that job is {status}: output_or(default) says what to pass then"
 
 
 @contextlib.contextmanager

@@ -20,14 +20,27 @@ for _, id in ipairs(ids) do
   end
 end
 
+-- What stands in for a job goes to its queue with it.
+local function move_fallbacks(j, from)
+  local f = j.fallback and job.read(j.fallback)
+  while f and f.status == 'deferred' and f.queue == from do
+    leave(f)
+    f.queue = j.queue
+    move(f, 'deferred', { 'queue', j.queue }, { left = true })
+    f = f.fallback and job.read(f.fallback)
+  end
+end
+
 for _, j in ipairs(held) do
   local fields = {}
   leave(j)
   job.drop(j, { 'held' })
   if queue ~= '' and queue ~= j.queue then
     redis.call('SADD', PREFIX .. 'queues', queue)
+    local from = j.queue
     j.queue = queue
     fields = { 'queue', queue }
+    move_fallbacks(j, from)
   end
   place(j, edges.read_groups(j.id), fields, { left = true })
 end
