@@ -59,12 +59,13 @@ class UpstreamFailedError(InvalidJobOperationError):
 
     def __init__(self, job_id: str, status: str, culprits: Sequence[tuple[str, str]] = (), more: bool = False) -> None:
         way_out = "requeue what it waited for, or use requeue(force=True) to run it all the same"
-        if left := [f"{culprit!r} ({how})" for culprit, how in culprits if how != "deleted"]:
+        ends = {"deleted": "has been deleted", "finished": "has finished"}  # to requeue these is of no use
+        if left := [f"{culprit!r} ({how})" for culprit, how in culprits if how not in ends]:
             named = f"{', '.join(left)}{' and others' if more else ''}"
             way_out = f"requeue {named} instead, or use force=True to run it all the same"
         elif culprits:
-            named = ", ".join(repr(culprit) for culprit, _ in culprits)
-            way_out = f"{named} has been deleted; requeue(force=True) runs it all the same"
+            named = ", ".join(f"{culprit!r} {ends[how]}" for culprit, how in culprits)
+            way_out = f"{named}; requeue(force=True) runs it all the same"
         super().__init__(f"job {job_id!r} is {status}, so it can't run by itself: {way_out}")
         self.job_id = job_id
         self.status = status
