@@ -116,8 +116,12 @@ def test_a_function_alone_gets_the_arguments_of_the_job(q: Queue) -> None:
 
 
 def test_a_function_alone_is_held_against_the_arguments_of_the_job(q: Queue) -> None:
-    with pytest.raises(TypeError, match="copies"):
+    with pytest.raises(TypeError) as caught:
         q.enqueue(samples.report, 1, copies=2, fallback=samples.original)
+    assert "copies" in str(caught.value)
+    assert str(caught.value).endswith(
+        "; as a fallback it gets the arguments of the job: Fallback(function, ...) gives it others"
+    )
     assert sum(q.counts.values()) == 0
 
 
@@ -204,6 +208,20 @@ def test_a_fallback_goes_to_the_queue_of_its_job(q: Queue, connection: Redis) ->
     third = Job.create(samples.anything, connection=connection, queue="elsewhere", fallback=samples.anything)
     q.enqueue_many([third])
     assert fallback_of(third).origin == "elsewhere"
+
+
+def test_the_fallbacks_of_a_held_job_go_with_it_to_another_queue(q: Queue, connection: Redis) -> None:
+    given = Fallback(samples.anything, fallback=samples.anything)
+    job = q.options(hold=True, fallback=given).enqueue(samples.anything)
+    other = Queue("other", connection=connection)
+    other.enqueue_job(job)
+    family = [job, fallback_of(job), fallback_of(fallback_of(job))]
+    assert [each.origin for each in family] == ["other"] * 3
+    assert status_of(*family) == ["queued", "deferred", "deferred"]
+    assert (sum(q.counts.values()), sum(other.counts.values())) == (0, 3)
+    hands = HandWorker(q.store, ["other"])
+    fail(hands, family[0], family[1])
+    assert hands.claim() == [family[2].id]
 
 
 def test_a_fallback_of_many_jobs_is_a_job_for_each(q: Queue, hands: HandWorker) -> None:
@@ -330,6 +348,20 @@ def test_workers_run_a_fallback_and_pass_on_its_output(connection: Redis) -> Non
     SimpleWorker("work", connection=connection).work(burst=True)
     assert total.result == ["no", "good", "third"]
     assert fallback_of(two).is_skipped
+
+
+def test_an_output_that_is_not_there_is_said_to_be_missing_and_why(connection: Redis) -> None:
+    queue = Queue("work", connection=connection)
+    failed = queue.enqueue(steps.boom)
+    deleted = queue.enqueue(steps.nothing)
+    stands_in = queue.enqueue(steps.boom, fallback=Fallback(steps.echo, failed.output))
+    released = queue.enqueue(steps.echo, deleted.output)
+    deleted.delete(dependents="release")
+    SimpleWorker("work", connection=connection).work(burst=True)
+    assert [job.attempts[-1].message for job in (fallback_of(stands_in), released)] == [
+        f"the output of job {failed.id!r} is wanted, but that job is failed: output_or(default) says what to pass then",
+        f"the output of job {deleted.id!r} is wanted, but that job has been deleted",
+    ]
 
 
 # Cancel, skip
