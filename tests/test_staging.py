@@ -114,8 +114,8 @@ def status_of(queue: Queue, datas: Sequence[EnqueueData]) -> list[str | None]:
 # Graphs of any size
 
 
-def test_a_graph_beyond_the_budget_is_enqueued_whole_and_runs_to_its_end(connection: Redis) -> None:
-    queue = Queue(connection=connection)
+def test_a_graph_beyond_the_budget_is_enqueued_whole_and_runs_to_its_end(real_connection: Redis) -> None:
+    queue = Queue(connection=real_connection)  # fakeredis would take seconds
     size = BUDGET
     first = data()
     middle = [data(first.output, number) for number in range(size)]
@@ -527,8 +527,9 @@ def test_delays_ttls_holds_and_fallbacks_are_kept(q: Queue, hands: HandWorker, c
     assert hands.finish(fallback_id) == [after_risky.id]
 
 
-def test_a_delay_counts_from_when_the_job_was_sent(q: Queue, connection: Redis) -> None:
-    dependencies = q.enqueue_many([data() for _ in range(BUDGET)])
+@pytest.mark.usefixtures("small_pieces")
+def test_a_delay_counts_from_when_the_job_was_sent(q: Queue) -> None:
+    dependencies = q.enqueue_many([data() for _ in range(3 * PIECE)])
     job = q.enqueue_in(3600, samples.anything, args=[], depends_on=dependencies[:0])
     late = q.enqueue_in(3600, samples.anything, args=[], depends_on=dependencies)
     assert (job.is_scheduled, late.is_deferred) == (True, True)
