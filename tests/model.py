@@ -190,7 +190,11 @@ class Model:
         return {
             (job.id, dependency.id)
             for job, dependency in self.all_edges()
-            if self.is_news(job, dependency) or (dependency.policy is not None and not job.edges[dependency.id].outcome)
+            if job.policy is None
+            and (
+                self.is_news(job, dependency)
+                or (dependency.policy is not None and not job.edges[dependency.id].outcome)
+            )
         }
 
     def is_needed(self, job: ModelJob) -> bool:
@@ -461,15 +465,24 @@ class Model:
         job.result = value
 
     def release(self, job_ids: Iterable[str], queue: str) -> None:
-        jobs = [self.look_up(job_id) for job_id in dict.fromkeys(job_ids)]
-        for job in jobs:
-            if not job.is_held:
-                raise InvalidJobOperationError(job.status)
+        jobs = []
+        for job_id in dict.fromkeys(job_ids):
+            jobs.append(self.look_up(job_id))
+            if not jobs[-1].is_held:
+                raise InvalidJobOperationError(jobs[-1].status)
         for job in jobs:
             job.held = False
-            job.queue = queue or job.queue
+            self._move(job, queue or job.queue)
             self._leave_gate(job)
             self.place_job(job)
+
+    def _move(self, job: ModelJob, queue: str) -> None:
+        """What stands in for a job, and waits for it, goes to a queue with it."""
+        old = job.queue
+        stand_in: ModelJob | None = job
+        while stand_in is not None and (stand_in is job or (stand_in.status == "deferred" and stand_in.queue == old)):
+            stand_in.queue = queue
+            stand_in = self.jobs.get(stand_in.fallback or "")
 
     def add_dependency(self, job_id: str, dependency_ids: list[str], rule: str) -> None:
         job = self.look_up(job_id)

@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 from by_hand import LEASE_MS
 from follower import Follower
+from hypothesis import settings
 from redis import Redis
 
 import rqdeps.store.store
@@ -23,7 +24,8 @@ from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, enqueue
 from rqdeps.store.scripts import script
 
-WALKS = 12
+#: How many walks through each graph: 6 by default.
+WALKS = settings().max_examples // 16
 STEPS = 40
 FALLBACK = "fallback"
 ANY = "any rule"
