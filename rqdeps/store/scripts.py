@@ -1,7 +1,7 @@
 """The Lua scripts, put together from their libraries when they are first used.
 
 A line ``-- @include lib/name`` stands for the text of ``lua/lib/name.lua``; each library comes once, before whoever
-includes it.
+includes it. A library whose last line is ``return name`` is loaded when a call first uses it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ JOB_COST = 3
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 
 _INCLUDE = re.compile(r"^-- @include (\S+)$")
+_RESULT = re.compile(r"^return (\w+)$")
 _FOLDER = resources.files("rqdeps.store") / "lua"
 
 
@@ -71,11 +72,13 @@ def _compose(name: str, path: list[str], done: set[str]) -> str:
     except FileNotFoundError:
         raise ScriptError(f"there is no script {name!r}, asked for by {path[-1] if path else 'a call'}") from None
     done.add(name)
-    parts = []
+    parts, own = [], []
     for line in text.splitlines():
         include = _INCLUDE.match(line)
         if include is None:
-            parts.append(line)
+            own.append(line)
         elif include[1] not in done or include[1] in [*path, name]:
             parts.append(_compose(include[1], [*path, name], done))
-    return "\n".join(parts) + "\n"
+    if name.startswith("lib/") and (result := _RESULT.match(own[-1])):
+        own = [f"local {result[1]} = when_used(function()", *own, "end)"]
+    return "\n".join([*parts, *own]) + "\n"

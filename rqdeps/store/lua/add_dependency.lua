@@ -125,11 +125,11 @@ redis.call('INCR', PREFIX .. 'links')
 
 -- What they mean for the job.
 
-local decision = verdict(groups)
+local decision = rules.verdict(groups)
 if j.status == 'queued' or j.status == 'scheduled' then
   if decision ~= 'queued' then -- to be released once more is a new epoch
     j.epoch = j.epoch + 1
-    resolve.become(j, decision, { 'epoch', j.epoch })
+    become(j, decision, { 'epoch', j.epoch })
     cascades.begin(j)
   end
 else

@@ -25,7 +25,7 @@ end
 local function look_at(dependency, text, groups)
   local kind, group, _, outcome = edges.parse_register(text)
   if kind == 'fallback' or seen[dependency] or outcome == ''
-    or not spoils(groups[group + 1], edges.count_of(outcome, kind)) then
+    or not rules.spoils(groups[group + 1], edges.count_of(outcome, kind)) then
     return
   end
   seen[dependency] = true

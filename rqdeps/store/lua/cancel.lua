@@ -24,7 +24,7 @@ for i, id in ipairs(argument.list()) do
     if j.status == 'started' then
       stop(j)
     elseif not TERMINAL[j.status] then
-      resolve.become(j, 'canceled')
+      become(j, 'canceled')
     end
     statuses[i] = j.status
   end

@@ -20,7 +20,7 @@ for i = 1, #page[2], 2 do
   if string.sub(dependency, 1, 1) ~= '#' then
     local kind, group, _, outcome = edges.parse_register(page[2][i + 1])
     local status = redis.call('HGET', key('job', dependency), 'status') or ''
-    local has_part = outcome ~= '' and spoils(groups[group + 1], edges.count_of(outcome, kind))
+    local has_part = outcome ~= '' and rules.spoils(groups[group + 1], edges.count_of(outcome, kind))
     for _, value in ipairs({ dependency, kind, tonumber(group), outcome, status, has_part and 1 or 0 }) do
       list[#list + 1] = value
     end

@@ -118,7 +118,7 @@ local due = each_due(PREFIX .. 'timers', function(j)
   expired[#expired + 1] = j.id
   local fields = {}
   job.put(fields, j.id, 'reason', 'its ttl of ' .. tonumber(j.ttl) / 1000 .. ' s ran out before it started')
-  resolve.become(j, 'canceled', fields)
+  become(j, 'canceled', fields)
   return 5
 end)
 if due then

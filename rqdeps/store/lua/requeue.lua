@@ -21,7 +21,7 @@ end
 
 local decision = 'queued'
 if j.status == 'canceled' and j.attempt == 0 and not force then -- it may not have been released
-  decision = verdict(edges.read_groups(id))
+  decision = rules.verdict(edges.read_groups(id))
   if TERMINAL[decision] then
     return { 'blocked', decision }
   end
@@ -43,7 +43,7 @@ local function rearm_fallback_of(above)
   resolve.tell(f.id, { j = above })
   f = job.read(f.id)
   if TERMINAL[f.status] and not DECIDED_BY_RULES[f.status] then
-    resolve.follow(f, verdict(edges.read_groups(f.id)), { 'failures', 0, 'deaths', 0 })
+    follow(f, rules.verdict(edges.read_groups(f.id)), { 'failures', 0, 'deaths', 0 })
   end
   if not TERMINAL[f.status] then
     rearm_fallback_of(f)
@@ -52,9 +52,9 @@ end
 
 local fields = { 'failures', 0, 'deaths', 0 }
 if decision == 'queued' and (force or j.attempt > 0) then
-  resolve.become(j, 'queued', fields, { front = at_front or j.at_front })
+  become(j, 'queued', fields, { front = at_front or j.at_front })
 else
-  resolve.follow(j, decision, fields, { front = at_front })
+  follow(j, decision, fields, { front = at_front })
 end
 if has_failed then
   rearm_fallback_of(j)

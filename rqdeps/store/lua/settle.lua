@@ -18,7 +18,7 @@ local queues = argument.list()
 
 local function wait_for_next_attempt(j, delay, fields)
   if j.stop then
-    resolve.become(j, 'stopped', fields, { left = true })
+    become(j, 'stopped', fields, { left = true })
   elseif delay > 0 then
     move(j, 'scheduled', fields, { left = true, due = now + delay })
   else
@@ -32,7 +32,7 @@ function settle.finished(j, fields, value)
   if j.result_ttl ~= '0' or j.linked > 0 or j.fallback_of then
     job.put(fields, j.id, 'result', value)
   end
-  resolve.become(j, 'finished', fields, { left = true })
+  become(j, 'finished', fields, { left = true })
 end
 
 function settle.failed(j, fields, value, delay)
@@ -42,7 +42,7 @@ function settle.failed(j, fields, value, delay)
   if delay >= 0 and j.failures < j.retries then
     wait_for_next_attempt(j, delay, fields)
   else
-    resolve.become(j, j.stop and 'stopped' or 'failed', fields, { left = true })
+    become(j, j.stop and 'stopped' or 'failed', fields, { left = true })
   end
 end
 
@@ -52,7 +52,7 @@ end
 
 function settle.stopped(j, fields, value)
   job.note_attempt(j, 'stopped', value)
-  resolve.become(j, 'stopped', fields, { left = true })
+  become(j, 'stopped', fields, { left = true })
 end
 
 local statuses = {}
@@ -74,8 +74,8 @@ end
 
 local left = deliver(BUDGET - JOB_COST * outcomes)
 local claimed, more = {}, false
-if look or #resolve.released > 0 then
+if look or #released > 0 then
   claimed, more = claim.take(queues, holder, lease_ms, want, begin)
 end
 wake.flush()
-return { statuses, resolve.released, claimed, left, more and 1 or 0 }
+return { statuses, released, claimed, left, more and 1 or 0 }

@@ -19,7 +19,7 @@ if had_ended then -- first, since what it kept of its end goes
 end
 job.put(fields, id, 'result', value)
 job.put(fields, id, 'reason', reason)
-resolve.become(j, 'finished', fields)
+become(j, 'finished', fields)
 local left = deliver(BUDGET)
 wake.flush()
 return { 'ok', left }

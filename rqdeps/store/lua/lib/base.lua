@@ -45,3 +45,16 @@ function argument.list()
   end
   return list
 end
+
+-- A library that is loaded when it is first used: most calls need few, and making all their functions takes longer than
+-- what a plain job needs. Libraries that end with `return` are put together in this way.
+local function when_used(load)
+  return setmetatable({}, {
+    __index = function(self, name)
+      local library = load()
+      rawset(self, 'is_loaded', true)
+      setmetatable(self, { __index = library, __newindex = library })
+      return library[name]
+    end,
+  })
+end

@@ -105,3 +105,5 @@ function cascades.save()
   end
   return #cascades.list - cascades.first + 1
 end
+
+return cascades

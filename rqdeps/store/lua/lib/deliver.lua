@@ -1,59 +1,9 @@
--- @include lib/gates
--- lib/deliver: works off cascades within a budget.
+-- @include lib/delivery
+-- lib/deliver: works off what a call has begun and taken up. Returns how many cascades had to be left.
 
--- Tells some dependents of a job. Returns what that cost of the budget.
-local function tell_some(cascade, budget)
-  cascade.restarted = false
-  local asked = budget
-  local page = redis.call('ZRANGEBYSCORE', key('dependents', cascade.j.id), '(' .. digits(cascade.after), '+inf',
-    'WITHSCORES', 'LIMIT', 0, asked)
-  local cost = 0
-  for i = 1, #page, 2 do
-    if cost >= budget then
-      return cost
-    end
-    cascade.after = tonumber(page[i + 1])
-    cost = cost + resolve.tell(page[i], cascade)
-    if cascade.j.deleting and not cascade.restarted then
-      cost = cost + remove.follow_policy(page[i], cascade.j)
-    end
-    if cascade.restarted then
-      return cost
-    end
-  end
-  if #page == 2 * asked then
-    return cost
-  end
-  if cascade.j.deleting then
-    local spent, gone = remove.some(cascade.j, budget - cost)
-    if not gone then
-      cascade.j = job.read(cascade.j.id)
-      return cost + spent
-    end
-    cost = cost + spent
-  end
-  cascades.complete(cascade)
-  return cost
-end
-
-local function let_some_through(cascade, budget)
-  local cost, were_last = gates.let_through(cascade.gate, budget)
-  if were_last then
-    cascades.complete(cascade)
-  end
-  return cost
-end
-
--- Works off what this call has begun and taken up, within a budget. Returns how many cascades had to be left.
 local function deliver(budget)
-  local cascade = cascades.current()
-  while cascade and budget > 0 do
-    if cascade.gate then
-      budget = budget - let_some_through(cascade, budget)
-    else
-      budget = budget - tell_some(cascade, budget)
-    end
-    cascade = cascades.current()
+  if not rawget(cascades, 'is_loaded') then -- nobody has news for anybody
+    return 0
   end
-  return cascades.save()
+  return delivery.run(budget)
 end

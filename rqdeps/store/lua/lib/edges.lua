@@ -65,3 +65,5 @@ function edges.read_groups(id)
   local known = redis.call('HMGET', hash, '#', '#0')
   return known[1] and edges.groups(hash, tonumber(known[1]), known[2]) or {}
 end
+
+return edges

@@ -92,3 +92,5 @@ function gates.give_up(gate, budget)
   redis.call('ZREM', PREFIX .. 'gates', gate)
   return cost, true
 end
+
+return gates

@@ -1,4 +1,4 @@
--- @include lib/resolve
+-- @include lib/become
 -- lib/give_back: a worker returns a job that it has claimed.
 
 -- A job that has never begun still has what is left of its time to start.
@@ -12,7 +12,7 @@ end
 -- is now.
 local function give_back(j)
   if j.stop then
-    resolve.become(j, 'stopped')
+    become(j, 'stopped')
     return
   end
   local fields = {}

@@ -37,3 +37,5 @@ function outcome.effective(j)
   end
   return TERMINAL[status] and status or ''
 end
+
+return outcome

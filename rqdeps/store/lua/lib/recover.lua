@@ -1,4 +1,4 @@
--- @include lib/resolve
+-- @include lib/become
 -- @include lib/give_back
 -- lib/recover: gives the jobs of lost workers back to their queues.
 
@@ -13,13 +13,13 @@ local function recover(j, amnesty)
     fields = { 'deaths', j.deaths }
   end
   if j.stop then
-    resolve.become(j, 'stopped', fields)
+    become(j, 'stopped', fields)
   elseif j.deaths >= POISON_DEATHS then
     local reason = 'poison pill: ' .. j.deaths .. ' workers died while they ran it'
     redis.call('ZREM', key('started', j.queue), j.id)
     job.note_attempt(j, 'lost', '')
     job.put(fields, j.id, 'reason', reason)
-    resolve.become(j, 'failed', fields, { left = true })
+    become(j, 'failed', fields, { left = true })
   else
     move(j, 'queued', fields, { front = true })
     resume_timer(j)

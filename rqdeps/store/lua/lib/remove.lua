@@ -85,7 +85,7 @@ function remove.follow_policy(id, p)
   local groups = edges.groups(hash, tonumber(known[2]), known[3])
   if policy == 'release' then
     drop_edge(id, p.id, kind, group, groups)
-    return 1 + resolve.decide(id, verdict(groups), p.id)
+    return 1 + resolve.decide(id, rules.verdict(groups), p.id)
   end
   local g = groups[group + 1]
   edges.count(g, 'canceled', kind, 1)
@@ -93,10 +93,10 @@ function remove.follow_policy(id, p)
   if policy == 'cancel' and (j.status == 'deferred' or j.status == 'created') then
     local fields = {}
     job.put(fields, id, 'reason', 'job ' .. p.id .. ', which it waited for, was deleted')
-    resolve.become(j, 'canceled', fields)
+    become(j, 'canceled', fields)
     return JOB_COST
   end
-  return 1 + resolve.decide(id, verdict(groups), p.id)
+  return 1 + resolve.decide(id, rules.verdict(groups), p.id)
 end
 
 -- Takes a job out of the registries of those it depends on; only a page of them if they exceed the budget. Returns how
@@ -152,3 +152,5 @@ function remove.now(j, budget)
   end
   return cost
 end
+
+return remove

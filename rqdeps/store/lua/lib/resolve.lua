@@ -1,46 +1,9 @@
--- @include lib/move
+-- @include lib/become
 -- @include lib/outcome
 -- @include lib/rules
--- @include lib/cascades
 -- lib/resolve: decides, alone, what a dependency's state means for those that wait for it.
 
-local resolve = {
-  released = {}, -- what this call released: a job, the dependency whose end did it, and so on
-}
-
--- Statuses that dependencies decide on.
-local DECIDED_BY_RULES = { deferred = true, upstream_failed = true, skipped = true }
-
--- Moves a job and lets those below know, if it has ended or lives again.
-function resolve.become(j, status, fields, how)
-  local reopened = TERMINAL[j.status]
-  move(j, status, fields, how)
-  if reopened or TERMINAL[status] then
-    cascades.begin(j)
-    cascades.begin_above(j, reopened)
-  end
-end
-
--- Moves a job to where it can be claimed: its queue, or the wait for its time.
-function resolve.release(j, fields, how)
-  how = how or {}
-  if j.scheduled_for > now then
-    how.due = j.scheduled_for
-    resolve.become(j, 'scheduled', fields, how)
-  else
-    how.front = how.front or j.at_front
-    resolve.become(j, 'queued', fields, how)
-  end
-end
-
--- Does with a job what its groups demand.
-function resolve.follow(j, decision, fields, how)
-  if decision == 'queued' then
-    resolve.release(j, fields, how)
-  else
-    resolve.become(j, decision, fields, how)
-  end
-end
+local resolve = {}
 
 -- What a register is to hold of a dependency. Its fallback wants to know how the job itself ended.
 local function news_for(kind, cascade)
@@ -79,10 +42,10 @@ function resolve.decide(id, decision, by)
   if not j or not DECIDED_BY_RULES[j.status] or j.status == decision or j.deleting then
     return 1
   end
-  resolve.follow(j, decision)
+  follow(j, decision)
   if decision == 'queued' then
-    resolve.released[#resolve.released + 1] = id
-    resolve.released[#resolve.released + 1] = by
+    released[#released + 1] = id
+    released[#released + 1] = by
   end
   return JOB_COST
 end
@@ -94,7 +57,7 @@ function resolve.tell(id, cascade)
     return 1
   end
   local cost = 1
-  local decision = verdict(groups)
+  local decision = rules.verdict(groups)
   if decision ~= 'deferred' or had_known then -- a first outcome never makes undecided what was decided
     cost = cost + resolve.decide(id, decision, cascade.j.id)
   end
@@ -103,3 +66,5 @@ function resolve.tell(id, cascade)
   end
   return cost
 end
+
+return resolve

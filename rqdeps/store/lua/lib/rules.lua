@@ -1,5 +1,8 @@
+-- @include lib/base
 -- lib/rules: the trigger rules, and what a job's groups together mean for it.
 -- A group is { rule, total, ok, bad, skip }: of `total` dependencies, so many finished, failed (in any way), were skipped.
+
+local rules = {}
 
 -- Per rule: when it holds, whether it still can, which outcomes have a part in it when it can't, and whether a failure is
 -- to blame then.
@@ -68,7 +71,7 @@ local RULES = {
 }
 
 -- Whether a dependency that stands in this count of a group has a part in it that the group can't be met any more.
-local function spoils(g, count)
+function rules.spoils(g, count)
   local rule = RULES[g.rule]
   g.waiting = g.total - g.ok - g.bad - g.skip
   return rule.spoiled_by[count] and not rule.holds(g) and not rule.can(g)
@@ -81,7 +84,7 @@ end
 
 -- What a job's groups mean for it: queued (its rules are met), deferred (undecided), upstream_failed or skipped.
 -- Ends as `skipped` only when nothing still waiting could make it `upstream_failed`, in whatever order things end.
-local function verdict(groups)
+function rules.verdict(groups)
   local met, doomed, undecided_failure = 0, false, false
   for _, g in ipairs(groups) do
     local rule = RULES[g.rule]
@@ -106,3 +109,5 @@ local function verdict(groups)
   end
   return 'deferred'
 end
+
+return rules
