@@ -57,7 +57,7 @@ def _stage(plan: staging.Plan, store: Store, new_queues: Sequence[str]) -> int:
     """Stages a graph and lets it through. Returns how many cascades are left."""
     for staging_number in range(1, STAGINGS + 1):
         try:
-            return _stage_once(plan, store, new_queues)
+            return _stage_once(plan, store, new_queues, again=staging_number > 1)
         except GraphGivenUpError:
             _give_up(plan, store)
             if staging_number == STAGINGS:
@@ -65,11 +65,13 @@ def _stage(plan: staging.Plan, store: Store, new_queues: Sequence[str]) -> int:
     raise AssertionError("unreachable")
 
 
-def _stage_once(plan: staging.Plan, store: Store, new_queues: Sequence[str]) -> int:
+def _stage_once(plan: staging.Plan, store: Store, new_queues: Sequence[str], *, again: bool) -> int:
     calls = [
         staging.stage(plan.gate, number, piece, new_queues=new_queues if number == 1 else ())
         for number, piece in enumerate(plan.pieces, 1)
     ]
+    if again:  # the graph may have gone through after all, and its first job have been deleted since
+        calls = [call.again() for call in calls]
     try:
         for i in range(0, len(calls), PIECES_AT_ONCE):
             store.run_all(calls[i : i + PIECES_AT_ONCE])

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from typing import Any
 from unittest import mock
 
 import pytest
 import samples
 from by_hand import LEASE_MS, HandWorker, statuses
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+import rqdeps.enqueueing
 import rqdeps.store.store
-from rqdeps import Dependency, Fallback, Queue
+from rqdeps import Dependency, Fallback, Job, Queue
+from rqdeps.enqueueing import enqueue_datas
+from rqdeps.store import Call
 from rqdeps.store.calls import changes, claims, staging, upkeep
 from rqdeps.store.calls.claims import Outcome
 from rqdeps.store.invariants import check_invariants
+from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import script
 
 
@@ -113,6 +120,31 @@ def test_a_held_job_can_be_released_while_its_graph_still_goes_through_the_gate(
     carry_on(q)
     assert statuses(q.store, ids) == ["created", "created", "started"]
     q.store.run(changes.delete(ids, "cancel"))
+
+
+def test_a_graph_that_went_through_is_not_saved_again_though_its_first_job_is_gone(q: Queue, hands: HandWorker):
+    datas = [q.prepare_data(samples.anything) for _ in range(3)]
+    jobs = [replace(data, nonce="") for data in datas]  # as where nobody else can know the ids
+    lost = []
+    evaluate = rqdeps.store.store.evaluate
+
+    def lose_reply_to_open(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
+        replies = evaluate(connection, calls, keys)
+        if calls[0].script == "open" and not lost:
+            lost.append(calls)
+            hands.claim(2)
+            hands.finish(jobs[1].id)
+            Job(jobs[0].id, q.store).delete()
+            raise RedisConnectionError("the reply is lost")
+        return replies
+
+    with (
+        mock.patch.object(rqdeps.store.store, "evaluate", lose_reply_to_open),
+        mock.patch.object(rqdeps.enqueueing, "BUDGET", 1),
+    ):
+        enqueue_datas(jobs, q.store, "default")
+    assert lost
+    assert statuses(q.store, [job.id for job in jobs]) == ["queued", "finished", "queued"]
 
 
 # Deletions
