@@ -123,7 +123,12 @@ class Dependency:
 
     def guarantees_success(self) -> bool:
         """Whether the rule can only be met once every job of the group has finished."""
-        return self.rule == "all_success" or (len(self.job_ids) == 1 and self.rule in _SUCCESS_OF_THE_ONLY_ONE)
+        return guarantees_success(self.rule, len(self.job_ids))
+
+
+def guarantees_success(rule: str, count: int) -> bool:
+    """Whether a rule for so many jobs can only be met once every one of them has finished."""
+    return rule == "all_success" or (count == 1 and rule in _SUCCESS_OF_THE_ONLY_ONE)
 
 
 DependsOn = JobRef | Dependency | Sequence["JobRef | Dependency"] | None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from rqdeps.dependency import ADDITIVE_RULES, Output
+from rqdeps.dependency import ADDITIVE_RULES, Output, guarantees_success
 from rqdeps.fallback import MOST_IN_A_ROW, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
@@ -131,7 +131,11 @@ class EnqueueData:
             ValueError: the output of a job is wanted that the job may run without.
         """
         data = cls._checked(func, args, kwargs, options, kwargs_are_meant=kwargs_are_meant)
-        return data if options.fallback is None else data._with_fallback(options.fallback, args, kwargs, rank=1)
+        if options.fallback is None:
+            return data
+        groups = [group for group in data.groups if guarantees_success(group.rule, len(group.members))]
+        finished = frozenset(job_id for group in groups for _, job_id in group.members)
+        return data._with_fallback(options.fallback, args, kwargs, finished=finished, rank=1)
 
     @classmethod
     def _checked(
@@ -143,6 +147,7 @@ class EnqueueData:
         *,
         kwargs_are_meant: bool,
         fallback_of: str | None = None,
+        finished: Set[str] = frozenset(),
     ) -> EnqueueData:
         function = path_of(func)
         if callable(func):
@@ -150,14 +155,26 @@ class EnqueueData:
         elif not kwargs_are_meant:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = encode_call(tuple(args), dict(kwargs))
-        groups = _groups(options, outputs) if fallback_of is None else _groups_of_fallback(fallback_of, outputs)
+        if fallback_of is None:
+            groups = _groups(options, outputs)
+        else:
+            groups = _groups_of_fallback(fallback_of, outputs, finished)
         nonce = secrets.token_hex(4) if options.job_id else ""
         job_id = options.job_id or new_id()
         return cls(job_id, function, payload, groups, options, nonce, fallback_of=fallback_of)
 
     def _with_fallback(
-        self, fallback: Fallback, args: Sequence[Any], kwargs: Mapping[str, Any], *, rank: int
+        self, fallback: Fallback, args: Sequence[Any], kwargs: Mapping[str, Any], *, finished: Set[str], rank: int
     ) -> EnqueueData:
+        """The same job with what stands in for it.
+
+        Args:
+            fallback: what was asked for.
+            args: the job's own arguments.
+            kwargs: those by name.
+            finished: the jobs that have finished whenever the job runs.
+            rank: how many stand behind the first.
+        """
         if rank > MOST_IN_A_ROW:
             raise ValueError(f"at most {MOST_IN_A_ROW} fallbacks can stand behind each other")
         if fallback.takes_arguments_of_job:
@@ -172,6 +189,7 @@ class EnqueueData:
                 call.options,
                 kwargs_are_meant=call.kwargs_are_meant,
                 fallback_of=self.id,
+                finished=finished,
             )
         except TypeError as error:
             if not fallback.takes_arguments_of_job:
@@ -180,7 +198,8 @@ class EnqueueData:
                 f"{error}; as a fallback it gets the arguments of the job: Fallback(function, ...) gives it others"
             ) from None
         if call.options.fallback is not None:
-            stand_in = stand_in._with_fallback(call.options.fallback, call.args, call.kwargs, rank=rank + 1)
+            behind = call.options.fallback
+            stand_in = stand_in._with_fallback(behind, call.args, call.kwargs, finished=finished, rank=rank + 1)
         return replace(self, fallback=stand_in)
 
     def with_fallbacks(self) -> list[EnqueueData]:
@@ -285,11 +304,20 @@ def _groups(options: JobOptions, outputs: Sequence[Output]) -> tuple[NewGroup, .
     return tuple(groups)
 
 
-def _groups_of_fallback(job_id: str, outputs: Sequence[Output]) -> tuple[NewGroup, ...]:
-    """A fallback waits for its job, and until the outputs it takes are known, but they never keep it from running."""
+def _groups_of_fallback(job_id: str, outputs: Sequence[Output], finished: Set[str]) -> tuple[NewGroup, ...]:
+    """A fallback waits for its job, and until the outputs it takes are known, but they never keep it from running.
+
+    So it can only count on those of jobs that have finished whenever its job runs.
+    """
     wanted = {output.job_id: output for output in outputs}
     if job_id in wanted:
         raise ValueError("a fallback runs because its job has failed, so it can't take the job's output")
+    for output in wanted.values():
+        if output.is_required and output.job_id not in finished:
+            raise ValueError(
+                f"the fallback may run without job {output.job_id!r} having finished, so there may be no output to "
+                f"pass: say what to pass instead with output_or(default)"
+            )
     groups = [NewGroup("fallback", [("fallback", job_id)])]
     if wanted:
         groups.append(NewGroup("all_done", [("output", wanted_id) for wanted_id in wanted]))

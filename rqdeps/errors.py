@@ -55,9 +55,18 @@ class UpstreamFailedError(InvalidJobOperationError):
         job_id: the job.
         status: what its dependencies make of it: ``"upstream_failed"`` or ``"skipped"``.
         culprits: the jobs to requeue instead, with the status of each; ``"deleted"`` where there is none any more.
+        is_canceled: whether it was canceled, so that this is only what would become of it.
     """
 
-    def __init__(self, job_id: str, status: str, culprits: Sequence[tuple[str, str]] = (), more: bool = False) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        status: str,
+        culprits: Sequence[tuple[str, str]] = (),
+        *,
+        more: bool = False,
+        is_canceled: bool = False,
+    ) -> None:
         way_out = "requeue what it waited for, or use requeue(force=True) to run it all the same"
         ends = {"deleted": "has been deleted", "finished": "has finished"}  # to requeue these is of no use
         if left := [f"{culprit!r} ({how})" for culprit, how in culprits if how not in ends]:
@@ -66,10 +75,12 @@ class UpstreamFailedError(InvalidJobOperationError):
         elif culprits:
             named = ", ".join(f"{culprit!r} {ends[how]}" for culprit, how in culprits)
             way_out = f"{named}; requeue(force=True) runs it all the same"
-        super().__init__(f"job {job_id!r} is {status}, so it can't run by itself: {way_out}")
+        now = f"is canceled, and would be {status}" if is_canceled else f"is {status}"
+        super().__init__(f"job {job_id!r} {now}, so it can't run by itself: {way_out}")
         self.job_id = job_id
         self.status = status
         self.culprits = list(culprits)
+        self.is_canceled = is_canceled
 
 
 class FallbackReleasedError(InvalidJobOperationError):

@@ -224,6 +224,7 @@ class Job(JobChanges, Generic[R]):
                 f"a job can't wait for job {self.id!r}: it would keep a worker that the other may need. "
                 f"Enqueue what comes after it with depends_on, or pass its output on"
             )
+        self._check_saved()
         deadline = None if timeout is None else time.monotonic() + _seconds(timeout)
         while not self._has_ended_by(deadline):
             if deadline is not None and time.monotonic() >= deadline:

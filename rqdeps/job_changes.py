@@ -8,7 +8,7 @@ from typing import Any
 
 from rqdeps.dependency import Dependency, JobRef, Rule
 from rqdeps.enqueueing import carry_on_cascades, enqueue_datas
-from rqdeps.errors import GraphTooLargeError, NoSuchJobError, UpstreamFailedError
+from rqdeps.errors import GraphTooLargeError, InvalidJobOperationError, NoSuchJobError, UpstreamFailedError
 from rqdeps.job_facts import JobFacts
 from rqdeps.lineage import culprits, refuse_circle
 from rqdeps.serializers import dumps
@@ -37,7 +37,7 @@ class JobChanges(JobFacts):
         A job that runs is asked to stop: its worker kills it within a second or two, and it ends as ``stopped``.
 
         Returns:
-            Whether the job is canceled or being stopped: ``False`` if it had ended already.
+            Whether it is canceled or being stopped, be it since an earlier call: ``False`` if it had ended otherwise.
 
         Raises:
             NoSuchJobError: there is no such job.
@@ -67,6 +67,7 @@ class JobChanges(JobFacts):
         """
         if dependents not in _POLICIES:
             raise ValueError(f"dependents= is one of {', '.join(map(repr, _POLICIES))}, not {dependents!r}")
+        self._check_saved()
         changed = self._store.run(changes.delete([self.id], dependents))
         carry_on_cascades(self._store, changed.cascades_left)
         if changed.found == ["0"]:
@@ -79,7 +80,8 @@ class JobChanges(JobFacts):
 
         Args:
             force: run it also if it has finished, if its dependencies don't let it run, or if its fallback has begun to
-                stand in for it. A fallback that has ended runs again if the job fails again.
+                stand in for it. A fallback that has ended runs again if the job fails again; one that runs goes on, and
+                counts for the next failure too.
             at_front: put it at the front of its queue.
 
         Raises:
@@ -88,12 +90,15 @@ class JobChanges(JobFacts):
             FallbackReleasedError: its fallback has begun.
             NoSuchJobError: there is no such job.
         """
+        self._check_saved()
         try:
             left = self._store.run(changes.requeue(self.id, force=force, at_front=at_front))
         except UpstreamFailedError as error:
             found = culprits(self.id, self._store, most=_NAMED)
             named = [(root.job_id, root.status or "deleted") for root in found.roots]
-            raise UpstreamFailedError(self.id, error.status, named, found.more) from None
+            raise UpstreamFailedError(
+                self.id, error.status, named, more=found.more, is_canceled=error.is_canceled
+            ) from None
         carry_on_cascades(self._store, left)
 
     def skip(self, output: Any = None) -> None:
@@ -107,6 +112,7 @@ class JobChanges(JobFacts):
             NoSuchJobError: there is no such job.
             SerializationError: the value can't be carried.
         """
+        self._check_saved()
         value = dumps(output, where="output", with_outputs=False)
         left = self._store.run(changes.skip(self.id, value, "a person had it skipped, with this value as its output"))
         carry_on_cascades(self._store, left)
@@ -137,7 +143,12 @@ class JobChanges(JobFacts):
             InvalidJobOperationError: it is not held.
             NoSuchJobError: there is no such job.
         """
+        self._check_saved()
         carry_on_cascades(self._store, self._store.run(changes.release([self.id])))
+
+    def _check_saved(self) -> None:
+        if self.draft is not None:
+            raise InvalidJobOperationError(f"job {self.id!r} is not saved yet: Queue.enqueue_job enqueues it")
 
     def add_dependency(self, jobs: JobRef | Iterable[JobRef] | Dependency, *, rule: Rule | None = None) -> None:
         """Lets the job wait for others too. It may be queued already, but not have run.

@@ -486,6 +486,8 @@ class Model:
 
     def add_dependency(self, job_id: str, dependency_ids: list[str], rule: str) -> None:
         job = self.look_up(job_id)
+        if job.fallback_of:
+            raise InvalidJobOperationError(job.id)
         for dependency_id in dependency_ids:
             if dependency_id == job_id:
                 raise DependencyCycleError

@@ -376,8 +376,8 @@ def test_a_deleted_root_is_not_what_a_person_is_told_to_requeue(q: Queue) -> Non
     with pytest.raises(UpstreamFailedError) as caught:
         job.requeue()
     assert str(caught.value) == (
-        f"job {job.id!r} is upstream_failed, so it can't run by itself: {root.id!r} has been deleted; "
-        f"requeue(force=True) runs it all the same"
+        f"job {job.id!r} is canceled, and would be upstream_failed, so it can't run by itself: "
+        f"{root.id!r} has been deleted; requeue(force=True) runs it all the same"
     )
     job.requeue(force=True)
     assert job.is_queued

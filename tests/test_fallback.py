@@ -354,14 +354,30 @@ def test_an_output_that_is_not_there_is_said_to_be_missing_and_why(connection: R
     queue = Queue("work", connection=connection)
     failed = queue.enqueue(steps.boom)
     deleted = queue.enqueue(steps.nothing)
-    stands_in = queue.enqueue(steps.boom, fallback=Fallback(steps.echo, failed.output))
+    forced = queue.enqueue(steps.echo, failed.output)
     released = queue.enqueue(steps.echo, deleted.output)
     deleted.delete(dependents="release")
     SimpleWorker("work", connection=connection).work(burst=True)
-    assert [job.attempts[-1].message for job in (fallback_of(stands_in), released)] == [
+    forced.requeue(force=True)
+    SimpleWorker("work", connection=connection).work(burst=True)
+    assert [job.attempts[-1].message for job in (forced, released)] == [
         f"the output of job {failed.id!r} is wanted, but that job is failed: output_or(default) says what to pass then",
         f"the output of job {deleted.id!r} is wanted, but that job has been deleted",
     ]
+
+
+def test_a_fallback_can_count_on_outputs_only_of_jobs_that_have_finished_when_its_job_runs(q: Queue) -> None:
+    sure, unsure = q.enqueue(samples.anything), q.enqueue(samples.anything)
+    with pytest.raises(
+        ValueError, match=rf"the fallback may run without job '{unsure.id}' having finished, .* output_or"
+    ):
+        q.enqueue(samples.anything, depends_on=sure, fallback=Fallback(samples.anything, [sure.output, unsure.output]))
+    behind = Fallback(samples.anything, sure.output)
+    q.enqueue(
+        samples.anything,
+        depends_on=sure,
+        fallback=Fallback(samples.anything, unsure.output_or(None), fallback=behind),
+    )
 
 
 # Cancel, skip

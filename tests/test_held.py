@@ -516,12 +516,16 @@ def test_a_circle_through_a_fallback_is_found(q: Queue) -> None:
     with pytest.raises(DependencyCycleError) as caught:
         job.add_dependency(fallback_id)
     assert circle_of(caught.value) == [job.id, fallback_id, job.id]
-    # Who waits for the job waits for its fallback, which must not wait for them.
+    # Who waits for the job waits for its fallback: it can't wait for them, nor for anybody else.
     after = q.enqueue(samples.anything, depends_on=job)
+    with pytest.raises(InvalidJobOperationError, match=f"is the fallback of '{job.id}', and waits for nothing else"):
+        Job(fallback_id, q.store).add_dependency(after)
+    upstream = q.options(hold=True).enqueue(samples.anything)
+    job.add_dependency(upstream)
     for size in (2, BUDGET):
         with budget(size), pytest.raises(DependencyCycleError) as caught:
-            Job(fallback_id, q.store).add_dependency(after)
-        assert circle_of(caught.value) == [fallback_id, after.id, job.id, fallback_id]
+            upstream.add_dependency(fallback_id)
+        assert circle_of(caught.value) == [upstream.id, fallback_id, job.id, upstream.id]
 
 
 def test_a_circle_among_new_jobs_is_spelled_out(q: Queue, connection: Redis) -> None:

@@ -82,7 +82,7 @@ def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
             raise FallbackReleasedError(job_id, text(facts[0]), text(facts[1]))
         status = text(facts[0])
         if code == b"blocked" or status in ("upstream_failed", "skipped"):
-            raise UpstreamFailedError(job_id, status)
+            raise UpstreamFailedError(job_id, status, is_canceled=code == b"blocked")
         if status == "finished":
             raise InvalidJobOperationError(
                 f"job {job_id!r} has finished: requeue(force=True) runs it again, and whatever waits for it then"
@@ -181,6 +181,10 @@ def add_dependency(job_id: str, dependency_ids: Sequence[str], *, rule: str, sta
             raise circle(texts(facts[0]))
         if code == b"unknown":
             raise NoSuchJobError(text(facts[0]))
+        if code == b"fallback":
+            raise InvalidJobOperationError(
+                f"job {job_id!r} is the fallback of {text(facts[0])!r}, and waits for nothing else"
+            )
         if code == b"twice":
             raise ValueError(f"job {job_id!r} depends on {text(facts[0])!r} already; a job stands in one group only")
         raise InvalidJobOperationError(

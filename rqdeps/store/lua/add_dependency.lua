@@ -5,6 +5,7 @@
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · id · rule · list of ids to wait for
 --          state of the graph under which the caller has looked for circles itself, or empty
 --   reply  {'ok', cascades left} · {'unknown', id} · {'refused', status of the job} · {'twice', id}
+--          {'fallback', the job that it stands in for}
 --          {'circle', {the job, what it would wait for, …, the job}}
 --          {'search', state of the graph}: too much to look at in one call; the caller is to look and call again
 
@@ -18,6 +19,8 @@ local ADDITIVE = { all_success = true, all_failed = true, all_done = true, none_
 local j = job.read(id)
 if not j or not gates.is_visible(j) then
   return { 'unknown', id }
+elseif j.fallback_of then
+  return { 'fallback', j.fallback_of }
 end
 
 local hash = key('dependencies', id)
@@ -34,7 +37,7 @@ for _, dependency in ipairs(ids) do
   end
 end
 if #fresh == 0 then
-  return { 'ok', 0 }
+  return { 'ok', cascades_left() }
 elseif not MAY_WAIT[j.status] or j.attempt > 0 then
   return { 'refused', j.status }
 end
@@ -91,7 +94,7 @@ local function look_for_circle()
   end
 end
 
-local somebody_waits = j.linked > 0 or j.fallback or j.fallback_of
+local somebody_waits = j.linked > 0 or j.fallback
 if somebody_waits and (state == '' or state ~= (redis.call('GET', PREFIX .. 'links') or '0')) then
   local refusal = look_for_circle()
   if refusal then

@@ -15,7 +15,7 @@ local function stop(j)
   end
 end
 
-local statuses = {}
+local statuses, may_be_again = {}, false
 for i, id in ipairs(argument.list()) do
   local j = job.read(id)
   if not j or not gates.is_visible(j) then
@@ -25,10 +25,12 @@ for i, id in ipairs(argument.list()) do
       stop(j)
     elseif not TERMINAL[j.status] then
       become(j, 'canceled')
+    else
+      may_be_again = true
     end
     statuses[i] = j.status
   end
 end
 local left = deliver(BUDGET)
 wake.flush()
-return { left, statuses }
+return { may_be_again and cascades_left() or left, statuses }

@@ -21,4 +21,4 @@ for i, id in ipairs(argument.list()) do
 end
 local left = deliver(BUDGET)
 wake.flush()
-return { left, found }
+return { again and cascades_left() or left, found }

@@ -35,4 +35,4 @@ local statuses = {}
 for i, j in ipairs(new_jobs.all) do
   statuses[i] = told and redis.call('HGET', key('job', j.id), 'status') or j.status
 end
-return { 'ok', left, statuses }
+return { 'ok', new_jobs.again and cascades_left() or left, statuses }

@@ -5,6 +5,7 @@
 --   reply  {'ok', cascades left} · {'given up'}
 
 local gate, pieces, first = argument.text(), argument.number(), argument.text()
+local again = false
 if gates.is_closed(gate) then
   if gates.pieces(gate) ~= pieces then
     return { 'given up' }
@@ -12,7 +13,9 @@ if gates.is_closed(gate) then
   gates.open(gate)
 elseif redis.call('EXISTS', key('job', first)) == 0 then
   return { 'given up' }
-end -- else it was opened by an earlier sending
+else -- an earlier sending has opened it
+  again = true
+end
 local left = deliver(BUDGET)
 wake.flush()
-return { 'ok', left }
+return { 'ok', again and cascades_left() or left }

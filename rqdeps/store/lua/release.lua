@@ -46,4 +46,4 @@ for _, j in ipairs(held) do
 end
 local left = deliver(BUDGET)
 wake.flush()
-return { 'ok', left }
+return { 'ok', again and cascades_left() or left }

@@ -14,7 +14,7 @@ local j = job.read(id)
 if not j or not gates.is_visible(j) then
   return { 'unknown' }
 elseif not TERMINAL[j.status] then
-  return again and { 'ok', 0 } or { 'refused', j.status }
+  return again and { 'ok', cascades_left() } or { 'refused', j.status }
 elseif NEEDS_FORCE[j.status] and not force then
   return { 'refused', j.status }
 end
@@ -51,6 +51,10 @@ local function rearm_fallback_of(above)
 end
 
 local fields = { 'failures', 0, 'deaths', 0 }
+if at_front and decision ~= 'queued' then -- it goes there when it is released
+  fields[#fields + 1] = 'at_front'
+  fields[#fields + 1] = 1
+end
 if decision == 'queued' and (force or j.attempt > 0) then
   become(j, 'queued', fields, { front = at_front or j.at_front })
 else

@@ -10,7 +10,7 @@ local j = job.read(id)
 if not j or not gates.is_visible(j) then
   return { 'unknown' }
 elseif j.status == 'finished' then
-  return again and { 'ok', 0 } or { 'refused', j.status }
+  return again and { 'ok', cascades_left() } or { 'refused', j.status }
 end
 local fields = {}
 local had_ended = TERMINAL[j.status]

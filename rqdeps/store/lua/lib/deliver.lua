@@ -7,3 +7,8 @@ local function deliver(budget)
   end
   return delivery.run(budget)
 end
+
+-- How many cascades there are. The second sending of a call can't tell which of them the first one left.
+local function cascades_left()
+  return redis.call('ZCARD', PREFIX .. 'cascades')
+end
