@@ -869,7 +869,7 @@ def test_random_commands_on_random_graphs(valkey: Redis):
     run_state_machine_as_test(
         lambda: JobsMachine(valkey),
         settings=settings(
-            stateful_step_count=40,
+            stateful_step_count=35,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
