@@ -19,6 +19,9 @@ from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
 from rqdeps.store.calls.reads import EdgeRecord
 
+#: How many groups of dependencies a job can have.
+MOST_GROUPS = 32
+
 
 @dataclass(frozen=True)
 class FunctionCall:
@@ -156,7 +159,7 @@ class EnqueueData:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = encode_call(tuple(args), dict(kwargs))
         if fallback_of is None:
-            groups = _groups(options, outputs)
+            groups = _few_enough(_groups(options, outputs))
         else:
             groups = _groups_of_fallback(fallback_of, outputs, finished)
         nonce = secrets.token_hex(4) if options.job_id else ""
@@ -257,7 +260,7 @@ class EnqueueData:
             if each.rule == group.rule and group.rule in ADDITIVE_RULES:
                 groups[i] = NewGroup(each.rule, [*each.members, *group.members])
                 return replace(self, groups=tuple(groups))
-        return replace(self, groups=(*groups, group))
+        return replace(self, groups=_few_enough((*groups, group)))
 
     def _fields(self) -> dict[str, Argument]:
         options = self.options
@@ -302,6 +305,16 @@ def _groups(options: JobOptions, outputs: Sequence[Output]) -> tuple[NewGroup, .
         if implied:
             groups.append(NewGroup(rule, [("output", job_id) for job_id in implied]))
     return tuple(groups)
+
+
+def _few_enough(groups: tuple[NewGroup, ...]) -> tuple[NewGroup, ...]:
+    """The groups, unless they are too many: each end of a dependency looks at all groups of a dependent."""
+    if len(groups) > MOST_GROUPS:
+        raise ValueError(
+            f"{len(groups)} groups of dependencies are more than the {MOST_GROUPS} that a job can have: put jobs with "
+            f"the same rule into one group, or let jobs in between wait for some of the groups each"
+        )
+    return groups
 
 
 def _groups_of_fallback(job_id: str, outputs: Sequence[Output], finished: Set[str]) -> tuple[NewGroup, ...]:

@@ -27,7 +27,7 @@ class Fallback:
     def __init__(self, func: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> None:
         if not callable(func) and not isinstance(func, str):
             raise TypeError(f"a fallback is a function, its dotted path, or a Fallback, not {type(func).__name__}")
-        for name in ("depends_on", "run_after_failure", "allow_partial_dependencies"):
+        for name in ("depends_on", "run_after_failure", "allow_partial_dependencies", "hold"):
             if kwargs.get(name) is not None:
                 raise TypeError(f"a fallback waits for its job, and for nothing else: {name} can't be given")
         self.func = func

@@ -42,8 +42,7 @@ class JobChanges(JobFacts):
         Raises:
             NoSuchJobError: there is no such job.
         """
-        if self.draft is not None:
-            self.save()
+        self._check_saved()
         changed = self._store.run(changes.cancel([self.id]))
         carry_on_cascades(self._store, changed.cascades_left)
         (status,) = changed.found

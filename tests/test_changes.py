@@ -147,13 +147,11 @@ def test_a_canceled_job_is_an_error_for_who_waits_for_its_result(q: Queue) -> No
         job.wait(timeout=1)
 
 
-def test_a_job_that_nobody_has_saved_is_canceled_too(q: Queue, connection: Redis) -> None:
+def test_a_job_that_nobody_has_saved_can_not_be_canceled(connection: Redis) -> None:
     job = Job.create(samples.anything, connection=connection)
-    dependent = Job.create(samples.anything, connection=connection, depends_on=job)
-    assert job.cancel()
-    assert job.is_canceled
-    q.enqueue_job(dependent)
-    assert dependent.is_upstream_failed
+    for change in (job.cancel, job.delete, job.requeue, job.skip, job.release, job.wait):
+        with pytest.raises(InvalidJobOperationError, match="is not saved yet: Queue.enqueue_job enqueues it"):
+            change()  # type: ignore[operator]
 
 
 def test_a_canceled_retry_is_over(q: Queue, hands: HandWorker) -> None:

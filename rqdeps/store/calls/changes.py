@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -89,8 +90,7 @@ def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
             )
         raise InvalidJobOperationError(f"job {job_id!r} is {status}, and has not ended: there is nothing to requeue")
 
-    args: list[Argument] = [job_id, int(force), int(at_front)]
-    return Call("requeue", [0, *args], read, args_again=[1, *args])
+    return Call("requeue", [secrets.token_hex(4), job_id, int(force), int(at_front)], read)
 
 
 def skip(job_id: str, value: bytes, reason: str) -> Call[int]:
@@ -184,6 +184,11 @@ def add_dependency(job_id: str, dependency_ids: Sequence[str], *, rule: str, sta
         if code == b"fallback":
             raise InvalidJobOperationError(
                 f"job {job_id!r} is the fallback of {text(facts[0])!r}, and waits for nothing else"
+            )
+        if code == b"groups":
+            raise ValueError(
+                f"job {job_id!r} has {facts[0]} groups of dependencies, and can't have more: "
+                f"let jobs in between wait for some of them each"
             )
         if code == b"twice":
             raise ValueError(f"job {job_id!r} depends on {text(facts[0])!r} already; a job stands in one group only")

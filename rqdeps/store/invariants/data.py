@@ -60,7 +60,7 @@ FIELDS_OF_JOB: Final = frozenset(
         *("status", "queue", "epoch", "created_at", "enqueued_at", "started_at", "ended_at", "scheduled_for", "nonce"),
         *("fence", "holder", "begun", "attempt", "failures", "deaths", "waited", "stop"),
         *("timeout", "ttl", "ttl_due", "result_ttl", "failure_ttl", "retries", "at_front"),
-        *("linked", "outputs", "fallback", "fallback_of", "stand_in"),
+        *("linked", "outputs", "fallback", "fallback_of", "stand_in", "requeued_by"),
         *("held", "gate", "deleting", "unlinked", "checked"),
     }
 )

@@ -5,7 +5,7 @@
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · id · rule · list of ids to wait for
 --          state of the graph under which the caller has looked for circles itself, or empty
 --   reply  {'ok', cascades left} · {'unknown', id} · {'refused', status of the job} · {'twice', id}
---          {'fallback', the job that it stands in for}
+--          {'fallback', the job that it stands in for} · {'groups', how many it has: as many as it can}
 --          {'circle', {the job, what it would wait for, …, the job}}
 --          {'search', state of the graph}: too much to look at in one call; the caller is to look and call again
 
@@ -13,6 +13,7 @@ local again, id, rule, ids, state = argument.text() == '1', argument.text(), arg
 
 local MAY_WAIT = { created = true, deferred = true, scheduled = true, queued = true, upstream_failed = true, skipped = true,
   canceled = true }
+local MOST_GROUPS = 32
 -- Rules of which two groups mean the same as one of both.
 local ADDITIVE = { all_success = true, all_failed = true, all_done = true, none_failed = true, none_skipped = true }
 
@@ -113,6 +114,9 @@ for i, g in ipairs(groups) do
 end
 if not n then
   n = #groups
+  if n >= MOST_GROUPS then
+    return { 'groups', n }
+  end
   groups[n + 1] = { rule = rule, total = 0, ok = 0, bad = 0, skip = 0 }
 end
 local fields = { '#', #groups }

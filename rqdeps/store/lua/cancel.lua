@@ -8,6 +8,9 @@
 allow_when_full()
 
 local function stop(j)
+  if j.stop then
+    return
+  end
   redis.call('HSET', key('job', j.id), 'stop', 1)
   local worker = string.match(j.holder or '', '^(.*)%.%d+$')
   if worker and redis.call('ZSCORE', PREFIX .. 'workers', worker) then

@@ -19,7 +19,8 @@ for i = 1, #page[2], 2 do
   local dependency = page[2][i]
   if string.sub(dependency, 1, 1) ~= '#' then
     local kind, group, _, outcome = edges.parse_register(page[2][i + 1])
-    local status = redis.call('HGET', key('job', dependency), 'status') or ''
+    local is_there = redis.call('ZSCORE', key('dependents', dependency), id) -- and not another job with its id
+    local status = is_there and redis.call('HGET', key('job', dependency), 'status') or ''
     local has_part = outcome ~= '' and rules.spoils(groups[group + 1], edges.count_of(outcome, kind))
     for _, value in ipairs({ dependency, kind, tonumber(group), outcome, status, has_part and 1 or 0 }) do
       list[#list + 1] = value

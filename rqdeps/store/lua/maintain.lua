@@ -136,7 +136,9 @@ deliver(math.max(budget, 50))
 local has_more = budget <= 0 or redis.call('EXISTS', PREFIX .. 'cascades') == 1
   or redis.call('ZCOUNT', PREFIX .. 'gates', '-inf', digits(now)) > 0
 
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(now - WORKER_GONE_MS))) do
+for _, worker in ipairs(
+  redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(now - WORKER_GONE_MS), 'LIMIT', 0, 100)
+) do
   redis.call('ZREM', PREFIX .. 'workers', worker)
   redis.call('UNLINK', key('worker', worker), key('inbox', worker))
 end

@@ -17,6 +17,9 @@ local function add(...)
 end
 
 local function read(dependency)
+  if not redis.call('ZSCORE', key('dependents', dependency), id) then
+    return '', '' -- it has been deleted, and another job may have its id now
+  end
   local source = dependency
   local known = redis.call('HMGET', key('job', source), 'status', 'result', 'fallback')
   while known[1] == 'failed' and known[3] do

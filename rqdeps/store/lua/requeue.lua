@@ -1,26 +1,28 @@
 -- @include lib/deliver
 -- requeue: gives a job that has ended another life, and re-arms what waits below it.
 --   KEYS   prefix
---   ARGV   again: 1 when a first sending may have arrived, else 0 · id
+--   ARGV   a token, by which the second sending of a call is known · id
 --          1 to run it whatever its status, its dependencies and its fallback are, else 0 · 1 for the front of its queue
 --   reply  {'ok', cascades left} · {'unknown'} · {'refused', its status}
 --          {'blocked', what its dependencies make of it} · {'fallback', id of its fallback, the fallback's status}
 
-local again, id, force, at_front = argument.text() == '1', argument.text(), argument.text() == '1', argument.text() == '1'
+local token, id, force, at_front = argument.text(), argument.text(), argument.text() == '1', argument.text() == '1'
 
 local NEEDS_FORCE = { finished = true, upstream_failed = true, skipped = true }
 
 local j = job.read(id)
 if not j or not gates.is_visible(j) then
   return { 'unknown' }
+elseif j.requeued_by == token then
+  return { 'ok', cascades_left() }
 elseif not TERMINAL[j.status] then
-  return again and { 'ok', cascades_left() } or { 'refused', j.status }
+  return { 'refused', j.status }
 elseif NEEDS_FORCE[j.status] and not force then
   return { 'refused', j.status }
 end
 
 local decision = 'queued'
-if j.status == 'canceled' and j.attempt == 0 and not force then -- it may not have been released
+if j.status == 'canceled' and not force then -- it may not have been released
   decision = rules.verdict(edges.read_groups(id))
   if TERMINAL[decision] then
     return { 'blocked', decision }
@@ -50,12 +52,12 @@ local function rearm_fallback_of(above)
   end
 end
 
-local fields = { 'failures', 0, 'deaths', 0 }
+local fields = { 'failures', 0, 'deaths', 0, 'requeued_by', token }
 if at_front and decision ~= 'queued' then -- it goes there when it is released
   fields[#fields + 1] = 'at_front'
   fields[#fields + 1] = 1
 end
-if decision == 'queued' and (force or j.attempt > 0) then
+if decision == 'queued' and (force or j.status ~= 'canceled') then
   become(j, 'queued', fields, { front = at_front or j.at_front })
 else
   follow(j, decision, fields, { front = at_front })

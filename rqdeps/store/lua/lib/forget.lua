@@ -32,9 +32,10 @@ local function is_needed(j)
     for i = 1, #page, 2 do
       looks = looks + 1
       after = page[i + 1]
-      -- The fallback of a job above reads how that failed, and not what this job came to.
-      local may_read = source == j or page[i] ~= source.fallback
-      local status = may_read and redis.call('HGET', key('job', page[i]), 'status')
+      local status = redis.call('HGET', key('job', page[i]), 'status')
+      if page[i] == source.fallback then -- it reads how this job failed, and stays as long as this job
+        status = source == j and not TERMINAL[status] and status
+      end
       if status and status ~= 'finished' then
         return 'yes', looks
       end
@@ -64,6 +65,9 @@ local function forget(j, budget)
     redis.call('HDEL', key('job', j.id), 'checked')
   elseif record_due > now then
     redis.call('ZADD', registry, digits(record_due), j.id)
+    job.drop(j, { 'result', 'checked' })
+  elseif above(j) then -- the job that it stands in for may live, and fail, again
+    redis.call('ZADD', registry, digits(now + POSTPONE_MS), j.id)
     job.drop(j, { 'result', 'checked' })
   else
     looks = looks + remove.now(j, budget - looks)

@@ -106,7 +106,8 @@ function new_jobs.link(id, kind, group_number, group, dependency)
   links[dependency.id] = list
   list[#list + 1] = place_of_it
   list[#list + 1] = id
-  local news = kind == 'fallback' and outcome.own(dependency) or outcome.effective(dependency)
+  dependency.effective = dependency.effective or outcome.effective(dependency)
+  local news = kind == 'fallback' and outcome.own(dependency) or dependency.effective
   group.total = group.total + 1
   edges.count(group, news, kind, 1)
   return edges.register(kind, group_number, dependency.epoch, news)

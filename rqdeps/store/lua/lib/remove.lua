@@ -75,7 +75,7 @@ function remove.follow_policy(id, p)
     return 1
   end
   local policy = p.policy
-  if kind == 'fallback' and policy ~= 'delete' or policy ~= 'release' and is_staged(j) then
+  if kind == 'fallback' and policy ~= 'delete' or policy ~= 'release' and is_staged(j) or not UNRELEASED[j.status] then
     policy = 'resolve'
   end
   if policy == 'delete' and UNRELEASED[j.status] then
