@@ -142,6 +142,10 @@ class Model:
     def is_closed(self, job: ModelJob) -> bool:
         return job.gate is not None and self.gates[job.gate] != "open"
 
+    def is_going(self, job: ModelJob) -> bool:
+        """Whether a job is there only until it is deleted, so that nobody need tell it anything."""
+        return job.policy is not None or (job.gate is not None and self.gates[job.gate] == "given up")
+
     def sees(self, job_id: str) -> bool:
         """Whether there is such a job for clients."""
         job = self.jobs.get(job_id)
@@ -190,7 +194,7 @@ class Model:
         return {
             (job.id, dependency.id)
             for job, dependency in self.all_edges()
-            if job.policy is None
+            if not self.is_going(job)
             and (
                 self.is_news(job, dependency)
                 or (dependency.policy is not None and not job.edges[dependency.id].outcome)
@@ -201,11 +205,12 @@ class Model:
         """Whether somebody may still read the job, or one that it stands in for."""
         source: ModelJob | None = job
         while source is not None:
-            readers = [
-                self.jobs[each] for each in self.dependents[source.id] if source is job or each != source.fallback
-            ]
-            if any(reader.status != "finished" for reader in readers):
-                return True
+            for reader in (self.jobs[each] for each in self.dependents[source.id]):
+                if reader.id == source.fallback:  # it stays as long as the job, which waits only for its run
+                    if source is job and not reader.has_ended:
+                        return True
+                elif reader.status != "finished":
+                    return True
             source = self.above(source)
         return False
 
@@ -269,10 +274,13 @@ class Model:
         edge = job.edges[dependency.id]
         if not self.is_news(job, dependency):
             return False
-        edge.epoch, edge.outcome = dependency.epoch, self.outcome(edge.kind, dependency)
+        # That a job lives again is told first, and how it has ended then, if it has, once all have been told that.
+        lives_again = dependency.epoch > edge.epoch
+        edge.outcome = "" if lives_again else self.outcome(edge.kind, dependency)
+        edge.epoch = dependency.epoch
         self.tellings += 1
         self.decide(job)
-        if edge.kind == "fallback":
+        if edge.kind == "fallback" and not lives_again:
             self.news[dependency.id] = None
             self._changed_for_above(dependency, lives_again=False)
         return True
@@ -286,7 +294,7 @@ class Model:
         is_fallback = edge.kind == "fallback" and policy != "delete"
         if policy == "delete" and job.status in UNRELEASED and not self.is_closed(job):
             self.begin_to_delete(job, "delete")
-        elif policy == "release" and not is_fallback:
+        elif policy == "release" and not is_fallback and job.status in UNRELEASED:
             del job.edges[dependency.id]
             self.dependents[dependency.id].remove(job.id)
             self.decide(job)
@@ -432,12 +440,12 @@ class Model:
         if has_failed and fallback is not None and fallback.status not in ("deferred", "skipped") and not force:
             raise FallbackReleasedError(job.id, fallback.id, fallback.status)
         decision = "queued"
-        if job.status == "canceled" and job.attempt == 0 and not force:  # it waits again for what it waited for
+        if job.status == "canceled" and not force:  # it waits again for what it waited for
             decision = job.verdict()
             if decision in TERMINAL:
                 raise UpstreamFailedError(job.id, decision)
         job.failures = job.deaths = 0
-        if decision == "queued" and (force or job.attempt > 0):
+        if decision == "queued" and (force or job.status != "canceled"):
             self.become(job, "queued")
         else:
             self.follow(job, decision)
@@ -608,15 +616,8 @@ class Model:
         above = self.above(job)
         if job.policy is not None or self.is_needed(job) or (above is not None and not above.has_ended):
             return False
-        if not job.is_old:
+        if not job.is_old or above is not None:  # the one that it stands in for may fail once more
             job.result = None
             return False
-        if above is not None:
-            came_to = self.comes_to(above)
-            above.fallback = None
-            if above.status == "failed" and came_to:
-                above.stand_in = came_to
-            self.news[above.id] = None
-            self._changed_for_above(above, lives_again=False)
         self.remove(job)
         return True

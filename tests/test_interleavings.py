@@ -79,7 +79,7 @@ class Walk:
     def take(self, steps: int) -> None:
         for _ in range(steps):
             self.take_step()
-        while self.follower.data.sorted_set("cascades"):
+        while self.follower.data.sorted_set("cascades") or self.follower.data.sorted_set("reopenings"):
             self.cascade()
         assert not self.follower.model.untold()
 

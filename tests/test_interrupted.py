@@ -220,10 +220,11 @@ def test_a_fallback_that_was_not_told_of_the_failure_comes_to_nothing_when_it_is
         q.store.run(changes.requeue(above.id, force=False, at_front=False))
         hands.claim()
         q.store.run(settled(hands, Outcome(hands.held[above.id], "finished")))
-        q.store.run(upkeep.cascade())
-        assert hands.claim() == [job.id]
+        while not (claimed := hands.claim()):
+            q.store.run(upkeep.cascade())
+        assert claimed == [job.id]
         q.store.run(settled(hands, Outcome(hands.held[job.id], "failed")))
-        assert statuses(q.store, [job.id, "f"]) == ["failed", "skipped"]  # by the failure of the one above
+        assert statuses(q.store, [job.id, "f"]) == ["failed", "deferred"]  # it has yet to be told
         q.store.run(changes.delete(["f"], "cancel"))
         carry_on(q)
     assert statuses(q.store, [job.id, "f", below.id]) == ["failed", None, "upstream_failed"]
@@ -242,3 +243,47 @@ def test_fallbacks_that_have_run_are_armed_again_all_together(q: Queue, hands: H
         check_invariants(q.store.client)
         carry_on(q)
     assert statuses(q.store, [job.id, "f1", "f2"]) == ["queued", "deferred", "deferred"]
+
+
+# An end that is being taken back releases nobody
+
+
+def test_a_job_that_is_faster_than_the_word_that_it_lives_again_releases_nobody_too_early(q: Queue, hands: HandWorker):
+    root = q.enqueue(samples.anything)
+    chain = [root]
+    for _ in range(20):
+        chain.append(q.enqueue(samples.anything, depends_on=chain[-1]))
+    clean_up = q.enqueue(samples.anything, depends_on=[root, Dependency(chain[-1], rule="all_done")])
+    hands.claim()
+    hands.fail(root.id)
+    assert statuses(q.store, [chain[-1].id, clean_up.id]) == ["upstream_failed", "upstream_failed"]
+    with budget(3):
+        assert q.store.run(changes.requeue(root.id, force=False, at_front=False))
+        hands.claim()
+        q.store.run(settled(hands, Outcome(hands.held[root.id], "finished")))
+        ran = []
+        while len(ran) < len(chain):
+            q.store.run(upkeep.cascade())
+            check_invariants(q.store.client)
+            for job_id in hands.claim():
+                ran.append(job_id)
+                q.store.run(settled(hands, Outcome(hands.held[job_id], "finished")))
+    assert ran == [job.id for job in [*chain[1:], clean_up]]
+
+
+@pytest.mark.parametrize("first", ["the one that waits for both", "the one in between"])
+@pytest.mark.parametrize("size", [1, 3, 500])
+def test_who_waits_for_two_of_which_one_is_skipped_waits_for_the_other(
+    q: Queue, hands: HandWorker, first: str, size: int
+):
+    root = q.options(hold=True).enqueue(samples.anything)
+    between, both = q.options(hold=True).enqueue(samples.anything), q.options(hold=True).enqueue(samples.anything)
+    for job in (both, between) if first == "the one that waits for both" else (between, both):
+        job.add_dependency(root)
+    both.add_dependency(between, rule="all_done")
+    q.release_many([root, between, both])
+    hands.claim()
+    hands.fail(root.id)
+    with budget(size):
+        root.skip(1)
+    assert statuses(q.store, [root.id, between.id, both.id]) == ["finished", "queued", "deferred"]

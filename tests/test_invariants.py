@@ -218,7 +218,7 @@ DISORDER: dict[str, Callable[[Redis], object]] = {
         r.hset(P + "dependencies:finished", mapping={"#": 1, "#0": "all_done:1:0:0:0", "scheduled": "dependency:0:2:"}),
         r.zadd(P + "dependents:scheduled", {"finished": 1}),
         r.hset(P + "job:scheduled", "linked", 1),
-        r.zadd(P + "cascades", {"scheduled": 0}),
+        r.zadd(P + "reopenings", {"scheduled": 0}), r.hset(P + "job:scheduled", "reopening", 1),
     ),
 }  # fmt: skip
 
@@ -285,11 +285,15 @@ def test_jobs_of_a_graph_that_is_given_up_go_in_no_order(data: Redis):
     check_invariants(data)
 
 
-def test_a_reopened_job_may_have_a_cascade(data: Redis):
+def test_that_a_job_lives_again_is_told_apart_from_how_jobs_end(data: Redis):
     data.zadd(f"{P}cascades", {"started": 0})
     with pytest.raises(InvariantError, match="cascades holds started"):
         check_invariants(data)
-    data.hset(f"{P}job:started", "epoch", 2)
+    data.zrem(f"{P}cascades", "started")
+    data.zadd(f"{P}reopenings", {"started": 0})
+    with pytest.raises(InvariantError, match="started: is in reopenings, and its hash says otherwise"):
+        check_invariants(data)
+    data.hset(f"{P}job:started", "reopening", 1)
     check_invariants(data)
 
 

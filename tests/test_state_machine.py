@@ -694,7 +694,7 @@ class JobsMachine(RuleBasedStateMachine):
 
     @property
     def has_cascades(self) -> bool:
-        return bool(self.follower.data.sorted_set("cascades"))
+        return any(self.follower.data.sorted_set(name) for name in ("cascades", "reopenings"))
 
     @precondition(lambda self: self.has_cascades)
     @rule()
@@ -764,7 +764,7 @@ class JobsMachine(RuleBasedStateMachine):
     def a_value_is_kept_no_longer(self, job: ModelJob) -> None:
         self.make_due(f"{job.status}:{job.queue}", job)
         above = self.model.above(job)
-        cascades = self.follower.data.sorted_set("cascades")
+        cascades = {**self.follower.data.sorted_set("cascades"), **self.follower.data.sorted_set("reopenings")}
         has_news = job.id in cascades or (above is not None and above.id in cascades)
         self.maintain()
         if not has_news:  # else it is kept in any case

@@ -38,6 +38,7 @@ SINGLE: Final = {
     "beat": "hash",
     "timers": "zset",
     "cascades": "zset",
+    "reopenings": "zset",
     "gates": "zset",
     "links": "string",
     "workers": "zset",
@@ -60,7 +61,7 @@ FIELDS_OF_JOB: Final = frozenset(
         *("status", "queue", "epoch", "created_at", "enqueued_at", "started_at", "ended_at", "scheduled_for", "nonce"),
         *("fence", "holder", "begun", "attempt", "failures", "deaths", "waited", "stop"),
         *("timeout", "ttl", "ttl_due", "result_ttl", "failure_ttl", "retries", "at_front"),
-        *("linked", "outputs", "fallback", "fallback_of", "stand_in", "requeued_by"),
+        *("linked", "outputs", "fallback", "fallback_of", "stand_in", "requeued_by", "reopening"),
         *("held", "gate", "deleting", "unlinked", "checked"),
     }
 )

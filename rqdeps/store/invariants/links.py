@@ -109,6 +109,8 @@ def check_registers(data: Data) -> Iterator[str]:
 
 def _is_on_the_way(data: Data, dependency_id: str, job_id: str) -> bool:
     """Whether a dependency's cascade has yet to come by a dependent."""
+    if dependency_id in data.sorted_set("reopenings"):
+        return True
     place = data.sorted_set("cascades").get(dependency_id)
     return place is not None and place < data.dependents(dependency_id).get(job_id, 0)
 
@@ -140,17 +142,22 @@ def check_verdicts(data: Data) -> Iterator[str]:
 
 def check_cascades(data: Data) -> Iterator[str]:
     """Cascades are of jobs that have something to tell; and what is being deleted goes with its cascade."""
-    cascades = data.sorted_set("cascades")
-    for job_id, place in cascades.items():
-        if job_id.startswith(GATE_PREFIX):
-            continue
-        job = data.jobs.get(job_id)
-        if job is None:
-            yield f"cascades holds {job_id}, which does not exist"
-        elif job.status not in TERMINAL and job.number("epoch") == 1:
-            yield f"cascades holds {job_id}, which is {job.status}"
-        elif not -1 <= place <= job.number("linked"):
-            yield f"cascades holds {job_id} at {place:g}, and the last of its dependents is {job.number('linked')}"
+    for name in ("cascades", "reopenings"):
+        for job_id, place in data.sorted_set(name).items():
+            if job_id.startswith(GATE_PREFIX):
+                continue
+            job = data.jobs.get(job_id)
+            if job is None:
+                yield f"{name} holds {job_id}, which does not exist"
+            elif name == "cascades" and job.status not in TERMINAL:
+                yield f"cascades holds {job_id}, which is {job.status}"
+            elif not -1 <= place <= job.number("linked"):
+                yield f"{name} holds {job_id} at {place:g}, and the last of its dependents is {job.number('linked')}"
+    reopenings = data.sorted_set("reopenings")
     for job in data.jobs.values():
-        if job.is_being_deleted and job.id not in cascades:
+        if ("reopening" in job.fields) != (job.id in reopenings):
+            yield f"job {job.id}: is {'not ' * (job.id not in reopenings)}in reopenings, and its hash says otherwise"
+        if job.id in reopenings and job.id in data.sorted_set("cascades"):
+            yield f"job {job.id}: is in reopenings and in cascades"
+        if job.is_being_deleted and job.id not in data.sorted_set("cascades") and job.id not in reopenings:
             yield f"job {job.id}: is being deleted, and not in cascades, so nobody does it"

@@ -135,8 +135,13 @@ redis.call('INCR', PREFIX .. 'links')
 local decision = rules.verdict(groups)
 if j.status == 'queued' or j.status == 'scheduled' then
   if decision ~= 'queued' then -- to be released once more is a new epoch
-    j.epoch = j.epoch + 1
-    become(j, decision, { 'epoch', j.epoch })
+    local fields_of_epoch = { 'epoch', j.epoch + 1 }
+    if j.linked > 0 or j.fallback then
+      fields_of_epoch[3], fields_of_epoch[4] = 'reopening', 1
+    end
+    leave(j)
+    j.epoch, j.reopening = j.epoch + 1, fields_of_epoch[4]
+    become(j, decision, fields_of_epoch, { left = true })
     cascades.begin(j)
   end
 else

@@ -27,7 +27,7 @@ for _, j in ipairs(to_front) do
   place(j, j.groups, new_jobs.fields_of(j))
 end
 
-local told = cascades.current() ~= nil -- then some of these jobs may have moved on
+local told = has_begun_cascades() -- then some of these jobs may have moved on
 local left = deliver(BUDGET)
 wake.flush()
 

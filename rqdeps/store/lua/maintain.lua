@@ -133,7 +133,7 @@ end
 
 cascades.resume()
 deliver(math.max(budget, 50))
-local has_more = budget <= 0 or redis.call('EXISTS', PREFIX .. 'cascades') == 1
+local has_more = budget <= 0 or cascades_left() > 0
   or redis.call('ZCOUNT', PREFIX .. 'gates', '-inf', digits(now)) > 0
 
 for _, worker in ipairs(

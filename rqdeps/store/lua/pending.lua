@@ -14,4 +14,4 @@ for _, queue in ipairs(argument.list()) do
     return 1
   end
 end
-return redis.call('EXISTS', PREFIX .. 'cascades')
+return redis.call('EXISTS', PREFIX .. 'cascades', PREFIX .. 'reopenings') > 0 and 1 or 0

@@ -1,11 +1,15 @@
 -- @include lib/job
--- lib/cascades: the news that jobs still have for their dependents. A job has at most one cascade. What one call begins
--- and does not get done waits in `cascades`, scored by the place of the last dependent told; whatever happens to the job
--- starts it anew. A gate that is being opened waits there too.
+-- lib/cascades: the news that jobs still have for their dependents. A job has at most one cascade, and whatever happens to
+-- the job starts it anew. What one call begins and does not get done waits in a sorted set, scored by the place of the last
+-- dependent told. First comes that a job lives again: in `reopenings`. While any such news is under way, no other is told,
+-- so that nobody is released on an end that is being taken back. Then comes how jobs have ended: in `cascades`. Jobs that
+-- are being deleted, and gates that are being opened, wait there too.
+
+local REOPENINGS, ENDS = 'reopenings', 'cascades'
+local ORDER = { REOPENINGS, ENDS }
 
 local cascades = {
-  list = {}, -- in the order in which they are worked off
-  first = 1,
+  lists = { [REOPENINGS] = {}, [ENDS] = {} }, -- in the order in which they are worked off
   of = {}, -- by the id of the job
 }
 
@@ -13,9 +17,20 @@ local cascades = {
 local BEFORE_ALL = -1
 local GATE = 'gate:'
 
-local function add(cascade)
-  cascades.list[#cascades.list + 1] = cascade
+local function add(set, cascade)
+  cascade.set = set
+  table.insert(cascades.lists[set], cascade)
   return cascade
+end
+
+local function remove_from_list(cascade)
+  local list = cascades.lists[cascade.set]
+  for i, other in ipairs(list) do
+    if other == cascade then
+      table.remove(list, i)
+      return
+    end
+  end
 end
 
 -- A job has news for its dependents: it ended, it lives again, or what its end means has changed.
@@ -23,20 +38,28 @@ function cascades.begin(j)
   if j.linked == 0 and not j.fallback and not j.deleting then
     return
   end
+  local set = j.reopening and REOPENINGS or ENDS
   local known = cascades.of[j.id]
-  if known then
+  if known and known.set == set then
     known.j, known.after, known.restarted, known.effective = j, BEFORE_ALL, true, nil
-  else
-    -- A first end can't have left a cascade behind: that saves looking.
-    local stored = j.epoch > 1 or j.fallback ~= nil or j.deleting ~= nil
-    cascades.of[j.id] = add({ j = j, after = BEFORE_ALL, stored = stored })
+    return
   end
+  if known then
+    known.restarted = true
+    remove_from_list(known)
+  end
+  -- A first end can't have left a cascade behind: that saves looking.
+  local stored = j.epoch > 1 or j.fallback ~= nil or j.deleting ~= nil
+  if stored and set == REOPENINGS then
+    redis.call('ZREM', PREFIX .. ENDS, j.id)
+  end
+  cascades.of[j.id] = add(set, { j = j, after = BEFORE_ALL, stored = stored })
 end
 
 -- A gate lets its jobs through.
 function cascades.begin_gate(gate)
-  redis.call('ZADD', PREFIX .. 'cascades', 0, GATE .. gate)
-  cascades.of[GATE .. gate] = add({ gate = gate, stored = true })
+  redis.call('ZADD', PREFIX .. ENDS, 0, GATE .. gate)
+  cascades.of[GATE .. gate] = add(ENDS, { gate = gate, stored = true })
 end
 
 -- The end of a job, its reopening, or what it was told, may change what the jobs it stands in for have come to. After a
@@ -48,62 +71,93 @@ function cascades.begin_above(j, reopened)
       return
     end
     if reopened then
-      above.epoch = above.epoch + 1
-      redis.call('HSET', key('job', above.id), 'epoch', above.epoch)
+      above.epoch, above.reopening = above.epoch + 1, '1'
+      redis.call('HSET', key('job', above.id), 'epoch', above.epoch, 'reopening', 1)
     end
     cascades.begin(above)
     j = above
   end
 end
 
--- Takes up some that were left behind: the least and the most advanced, so that none waits for ever.
-function cascades.resume()
-  local waiting = PREFIX .. 'cascades'
+-- Takes up some of a set that were left behind: the least and the most advanced, so that none waits for ever.
+local function resume(set)
+  local waiting = PREFIX .. set
   for _, order in ipairs({ 'ZRANGE', 'ZREVRANGE' }) do
     local page = redis.call(order, waiting, 0, 4, 'WITHSCORES')
     for i = 1, #page, 2 do
       local id = page[i]
       local gate = string.match(id, '^' .. GATE .. '(.*)$')
       if not cascades.of[id] then
+        local j = not gate and job.read(id)
         if gate then
-          cascades.of[id] = add({ gate = gate, stored = true })
+          cascades.of[id] = add(set, { gate = gate, stored = true })
+        elseif j then
+          cascades.of[id] = add(set, { j = j, after = tonumber(page[i + 1]), stored = true })
         else
-          local j = job.read(id)
-          if j then
-            cascades.of[id] = add({ j = j, after = tonumber(page[i + 1]), stored = true })
-          else
-            redis.call('ZREM', waiting, id)
-          end
+          redis.call('ZREM', waiting, id)
         end
       end
     end
   end
 end
 
--- The cascade to work on now, or nil.
-function cascades.current()
-  return cascades.list[cascades.first]
+local others_are_done = false -- no reopening was left behind by another call, or all were done
+
+-- Takes up reopenings that were left behind: no end is told before these are done.
+local function resume_reopenings()
+  if not others_are_done and #cascades.lists[REOPENINGS] == 0 then
+    resume(REOPENINGS)
+    others_are_done = #cascades.lists[REOPENINGS] == 0
+  end
 end
 
--- The current cascade has come to its end.
+-- Takes up what was left behind.
+function cascades.resume()
+  resume_reopenings()
+  if others_are_done then
+    resume(ENDS)
+  end
+end
+
+-- The cascade to work on now, or nil.
+function cascades.current()
+  resume_reopenings()
+  for _, set in ipairs(ORDER) do
+    local first = cascades.lists[set][1]
+    if first then
+      return first
+    end
+  end
+end
+
+-- A cascade has come to its end. After the word that a job lives again comes how it has ended, if it has meanwhile.
 function cascades.complete(cascade)
   local id = cascade.gate and GATE .. cascade.gate or cascade.j.id
   if cascade.stored then
-    redis.call('ZREM', PREFIX .. 'cascades', id)
+    redis.call('ZREM', PREFIX .. cascade.set, id)
   end
+  remove_from_list(cascade)
   cascades.of[id] = nil
-  cascades.first = cascades.first + 1
+  if cascade.set == REOPENINGS then
+    job.drop(cascade.j, { 'reopening' })
+    if TERMINAL[cascade.j.status] then
+      cascades.begin(cascade.j)
+    end
+  end
 end
 
 -- Keeps what could not be done. Returns how many are left.
 function cascades.save()
-  for i = cascades.first, #cascades.list do
-    local cascade = cascades.list[i]
-    if not cascade.gate then
-      redis.call('ZADD', PREFIX .. 'cascades', digits(cascade.after), cascade.j.id)
+  local left = 0
+  for _, set in ipairs(ORDER) do
+    for _, cascade in ipairs(cascades.lists[set]) do
+      left = left + 1
+      if not cascade.gate then
+        redis.call('ZADD', PREFIX .. set, digits(cascade.after), cascade.j.id)
+      end
     end
   end
-  return #cascades.list - cascades.first + 1
+  return left
 end
 
 return cascades

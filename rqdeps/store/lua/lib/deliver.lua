@@ -1,8 +1,13 @@
 -- @include lib/delivery
 -- lib/deliver: works off what a call has begun and taken up. Returns how many cascades had to be left.
 
+-- Whether this call may have made news for anybody.
+local function has_begun_cascades()
+  return rawget(cascades, 'is_loaded')
+end
+
 local function deliver(budget)
-  if not rawget(cascades, 'is_loaded') then -- nobody has news for anybody
+  if not has_begun_cascades() then
     return 0
   end
   return delivery.run(budget)
@@ -10,5 +15,5 @@ end
 
 -- How many cascades there are. The second sending of a call can't tell which of them the first one left.
 local function cascades_left()
-  return redis.call('ZCARD', PREFIX .. 'cascades')
+  return redis.call('ZCARD', PREFIX .. 'reopenings') + redis.call('ZCARD', PREFIX .. 'cascades')
 end

@@ -12,6 +12,9 @@ end
 -- Whether somebody has yet to be told of a job's end, or the job of the end of the one it stands in for.
 local function has_news(j)
   local waiting, up = PREFIX .. 'cascades', above(j)
+  if j.reopening or up and up.reopening then
+    return true
+  end
   return redis.call('ZSCORE', waiting, j.id) or up and (not TERMINAL[up.status] or redis.call('ZSCORE', waiting, up.id))
 end
 

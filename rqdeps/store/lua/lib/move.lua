@@ -76,6 +76,11 @@ local function begin_epoch(j, fields)
   j.epoch = j.epoch + 1
   fields[#fields + 1] = 'epoch'
   fields[#fields + 1] = j.epoch
+  if j.linked > 0 or j.fallback then -- who depends on it is to know first that it lives again
+    j.reopening = '1'
+    fields[#fields + 1] = 'reopening'
+    fields[#fields + 1] = 1
+  end
 end
 
 -- A job with a ttl that has never run is given so long to start, from now or from the time it waits for.
