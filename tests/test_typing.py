@@ -107,7 +107,8 @@ q.options(ttl=[])  # error: arg-type
 one = Queue.prepare_data(add, (1,))
 two = Queue.prepare_data(add, (one.output, one.output_or(1)), depends_on=[one], retry=1)
 reveal_type(q.enqueue_many([one, two]))  # is: list[Job[Any]]
-q.enqueue_many([a])  # error: list-item
+q.enqueue_many([a])
+q.enqueue_many([1])  # error: list-item
 Queue.prepare_data(add, (1,), timeot=5)  # error: call-arg
 
 # Workers

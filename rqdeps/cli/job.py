@@ -13,6 +13,7 @@ from rqdeps.durations import format_ms
 from rqdeps.errors import RqdepsError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
+from rqdeps.text import printable
 
 #: How wide the column of names is.
 _NAMES = 16
@@ -33,9 +34,9 @@ def job(job_id: str, url: str | None) -> None:
     explanation = found.explain()
     for name, value in _facts(found, explanation, url):
         head, *rest = value.splitlines() or [""]
-        click.echo(f"{name:<{_NAMES}}{_printable(head)}")
+        click.echo(f"{name:<{_NAMES}}{printable(head)}")
         for line in rest:
-            click.echo(f"{'':<{_NAMES}}{_printable(line)}")
+            click.echo(f"{'':<{_NAMES}}{printable(line)}")
 
 
 def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple[str, str]]:
@@ -107,11 +108,6 @@ def _result(found: Job[Any]) -> str:
 
 def _when(moment: datetime) -> str:
     return moment.astimezone().isoformat(sep=" ", timespec="milliseconds")
-
-
-def _printable(line: str) -> str:
-    """Text from jobs as any terminal can take it: what would steer it, or is no Unicode, is shown escaped."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
 
 def _short(text: str) -> str:

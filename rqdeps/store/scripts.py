@@ -13,9 +13,12 @@ from functools import cache
 from importlib import resources
 
 #: What one call may cost, so that none holds the server for much longer than 5 ms: an edge costs 1, a job that is
-#: saved, moved or claimed ``JOB_COST``. Every script knows both numbers under the same names.
+#: moved or claimed ``JOB_COST``. Every script knows both numbers under the same names.
 BUDGET = 500
 JOB_COST = 3
+
+#: What a job costs that is new: it stands nowhere yet that it would have to leave.
+NEW_JOB_COST = 2
 
 #: How many jobs one call claims, or reports, at most.
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)

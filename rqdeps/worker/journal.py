@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rqdeps.durations import format_ms
 from rqdeps.store.calls.claims import Outcome
+from rqdeps.text import printable
 
 log = logging.getLogger("rqdeps.worker")
 
@@ -50,6 +51,7 @@ def _what_happened(outcome: Outcome, status: str) -> str:
         return f"snoozed for {format_ms(outcome.delay_ms)}"
     details = json.loads(outcome.value) if outcome.value else {}
     error = f"{details.get('type', '').rpartition('.')[2]}: {details.get('message', '')}".partition("\n")[0]
+    error = printable(error)
     if status == "failed":
         return f"failed for good with {error}"
     when = f"in {format_ms(outcome.delay_ms)}" if outcome.delay_ms else "at once"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
-from rqdeps.store.scripts import JOB_COST
+from rqdeps.store.scripts import NEW_JOB_COST
 
 #: A ``dependency`` is waited for; of an ``output`` the value is wanted too; a ``fallback`` stands in if it fails.
 EdgeKind = Literal["dependency", "output", "fallback"]
@@ -50,7 +50,7 @@ class NewJob:
     @property
     def cost(self) -> int:
         """What it takes of the budget of one call."""
-        return JOB_COST + sum(len(group.members) for group in self.groups)
+        return NEW_JOB_COST + sum(len(group.members) for group in self.groups)
 
     @property
     def goes_to_front(self) -> bool:

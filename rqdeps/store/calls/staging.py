@@ -10,7 +10,7 @@ from typing import Any
 from rqdeps.errors import GraphGivenUpError
 from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, job_args, read_refusal
-from rqdeps.store.scripts import BUDGET, JOB_COST
+from rqdeps.store.scripts import BUDGET, NEW_JOB_COST
 
 
 @dataclass
@@ -74,7 +74,7 @@ def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
     if pieces[-1].cost and pieces[-1].cost + min(job.cost, budget) > budget:
         pieces.append(Piece())
     piece = pieces[-1]
-    room = budget - piece.cost - JOB_COST
+    room = budget - piece.cost - NEW_JOB_COST
     groups, rest = [], []
     for number, group in enumerate(job.groups):
         groups.append(NewGroup(group.rule, group.members[: max(room, 0)]))
@@ -82,7 +82,7 @@ def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
         room -= len(group.members)
     piece.jobs.append(replace(job, groups=groups))
     piece.places.append(place)
-    piece.cost += min(job.cost, max(budget - piece.cost, JOB_COST))
+    piece.cost += min(job.cost, max(budget - piece.cost, NEW_JOB_COST))
     for i in range(0, len(rest), budget):
         edges = rest[i : i + budget]
         pieces.append(Piece(further={job.id: edges}, cost=len(edges)))
