@@ -71,6 +71,11 @@ class Follower:
             self.model = pickle.loads(before)
         else:
             raise AssertionError("\n".join(["no order of steps leads to what is stored:", *differences]))
+        for job in self.model.jobs.values():
+            if self._goes_in_pieces(job):
+                left = self.data.edges[job.id].registers if job.id in self.data.edges else {}
+                for dependency_id in job.edges.keys() - left.keys():
+                    self.model.unlink(job, dependency_id)
         self.released, self.tellings = self.model.released, self.model.tellings
         self.model.news, self.model.released, self.model.tellings = {}, [], 0
         if not self.data.sorted_set("cascades") and not self.data.sorted_set("reopenings"):

@@ -251,14 +251,15 @@ class Model:
                 self._check_release(job)
 
     def _check_release(self, job: ModelJob) -> None:
-        """What a job knows of a dependency in its present life must be so: not what a fallback has yet to decide."""
+        """What releases a job must be so: no end that is being taken back, or that a fallback has yet to decide."""
         for dependency_id, edge in job.edges.items():
             dependency = self.jobs.get(dependency_id)
-            if dependency is not None and dependency.policy is None and job.id in self.dependents[dependency_id]:
-                is_present = edge.outcome != "" and edge.epoch == dependency.epoch
-                assert not is_present or edge.outcome == self.outcome(edge.kind, dependency), (
-                    f"{job.id} is released since {dependency_id} is {edge.outcome}, and it is not"
-                )
+            if dependency is None or dependency.policy is not None or job.id not in self.dependents[dependency_id]:
+                continue
+            told, present = (edge.epoch, edge.outcome), (dependency.epoch, self.outcome(edge.kind, dependency))
+            assert edge.outcome == "" or told == present, (
+                f"{job.id} is released since {dependency_id} was {told}, and it is {present}"
+            )
 
     def place_job(self, job: ModelJob) -> None:
         if job.held:
@@ -308,6 +309,11 @@ class Model:
                 self.decide(job)
         return True
 
+    def unlink(self, job: ModelJob, dependency_id: str) -> None:
+        """A job that goes piece by piece has left those that wait for a dependency. It is told nothing any more."""
+        if job.id in self.dependents.get(dependency_id, ()):
+            self.dependents[dependency_id].remove(job.id)
+
     def let_through(self, job: ModelJob) -> None:
         job.gate = None
         self.place_job(job)
@@ -315,8 +321,7 @@ class Model:
     def remove(self, job: ModelJob) -> None:
         """A job is gone. Who waited for it keeps what it was told."""
         for dependency_id in job.edges:
-            if job.id in self.dependents.get(dependency_id, ()):
-                self.dependents[dependency_id].remove(job.id)
+            self.unlink(job, dependency_id)
         del self.jobs[job.id], self.dependents[job.id]
 
     # What clients do

@@ -208,6 +208,8 @@ class JobsMachine(RuleBasedStateMachine):
                     groups.setdefault(place % len(wish.rules), []).append(job_id)
                     outputs += [Output(job_id, None)] if place > 5 else []
             options = dict(wish.variety)
+            if options.get("fallbacks") and known and len(wish.edges) > 2:  # these alone wait for one thing more
+                options["also"] = Output(self.pick(known, wish.edges[0][0] + 1), None)
             is_chosen = bool(options.pop("is_chosen", False) and free)
             data = self.new_data(options, free.pop() if is_chosen else None, groups, wish.rules, outputs)
             for each in data.with_fallbacks():
@@ -227,8 +229,9 @@ class JobsMachine(RuleBasedStateMachine):
         delay_ms = options.pop("delay_ms", None)
         job_id = job_id or self.new_id()
         fallback = None
+        also = options.pop("also", None)
         for wanted in reversed(options.pop("fallbacks", [])):
-            fallback = Fallback(samples.anything, *outputs, job_id=self.new_id(), fallback=fallback, **wanted)
+            fallback = Fallback(samples.anything, also, *outputs, job_id=self.new_id(), fallback=fallback, **wanted)
         data = Queue.prepare_data(
             samples.anything,
             [options.pop("argument", ""), *outputs],
@@ -869,7 +872,7 @@ def test_random_commands_on_random_graphs(valkey: Redis):
     run_state_machine_as_test(
         lambda: JobsMachine(valkey),
         settings=settings(
-            stateful_step_count=35,
+            stateful_step_count=30,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
