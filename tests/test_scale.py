@@ -1,7 +1,7 @@
 """Graphs of any size: what each call costs is bounded, and the whole grows no faster than the graph.
 
 Counted by a real server, in commands of the scripts: fakeredis does not count. The sizes are those that users have in
-``RQDEPS_TEST_PROFILE=full``, and a twentieth of them otherwise.
+``RQDEPS_TEST_PROFILE=full``, and a fiftieth of them otherwise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import BUDGET
 from rqdeps.store.store import evaluate
 
-SCALE = 20 if os.environ.get("RQDEPS_TEST_PROFILE") == "full" else 1
+SCALE = 50 if os.environ.get("RQDEPS_TEST_PROFILE") == "full" else 1
 
 #: What one call may run on the server: moving a job takes six commands for two of the budget.
 MOST_COMMANDS = 4 * BUDGET
@@ -109,7 +109,7 @@ def delete_all(queue: Queue) -> None:
 
 
 def test_a_graph_of_1000_jobs_and_5000_edges_comes_whole(queue: Queue, meter: Meter):
-    """As 20,000 jobs with 100,000 edges in full."""
+    """As 50,000 jobs with 250,000 edges in full."""
     costs = []
     for size in (500 * SCALE, 1_000 * SCALE):
         datas = jobs_to_be(size // 2)
@@ -126,10 +126,10 @@ def test_a_graph_of_1000_jobs_and_5000_edges_comes_whole(queue: Queue, meter: Me
     assert costs[1] <= LINEAR * costs[0]
 
 
-def test_one_job_waits_for_5000(queue: Queue, meter: Meter):
+def test_one_job_waits_for_2000(queue: Queue, meter: Meter):
     """As for 100,000 in full: enqueueing it and telling it cost the same per dependency, however many there are."""
     enqueued, told = [], []
-    for size in (2_500 * SCALE, 5_000 * SCALE):
+    for size in (1_000 * SCALE, 2_000 * SCALE):
         dependencies = queue.enqueue_many(jobs_to_be(size))
         meter.taken()
         last = queue.enqueue(samples.anything, depends_on=dependencies)
@@ -145,9 +145,9 @@ def test_one_job_waits_for_5000(queue: Queue, meter: Meter):
     assert told[1] <= LINEAR * told[0]
 
 
-def test_5000_jobs_wait_for_one(queue: Queue, meter: Meter):
+def test_2000_jobs_wait_for_one(queue: Queue, meter: Meter):
     """As 100,000 in full: failed, requeued, finished."""
-    size = 5_000 * SCALE
+    size = 2_000 * SCALE
     root = queue.enqueue(samples.anything)
     queue.enqueue_many(jobs_to_be(size, depends_on=root))
     hands = HandWorker(queue.store)
@@ -164,7 +164,7 @@ def test_5000_jobs_wait_for_one(queue: Queue, meter: Meter):
 
 
 def test_a_chain_of_1000_fails_and_lives_again(queue: Queue, meter: Meter):
-    """As of 20,000 in full."""
+    """As of 50,000 in full."""
     costs = []
     for size in (500 * SCALE, 1_000 * SCALE):
         datas = jobs_to_be(1)
@@ -186,7 +186,7 @@ def test_a_chain_of_1000_fails_and_lives_again(queue: Queue, meter: Meter):
 
 
 def test_a_failed_tree_of_500_is_requeued_at_its_root(queue: Queue, meter: Meter):
-    """As of 10,000 in full."""
+    """As of 25,000 in full."""
     size = 500 * SCALE
     datas = jobs_to_be(1)
     for i in range(1, size):
@@ -203,7 +203,7 @@ def test_a_failed_tree_of_500_is_requeued_at_its_root(queue: Queue, meter: Meter
 
 
 def test_canceling_costs_the_same_however_many_jobs_are_queued(queue: Queue, meter: Meter):
-    """As of 100,000 in full. Their entries don't stay behind."""
+    """As of 50,000 in full. Their entries don't stay behind."""
     jobs = queue.enqueue_many(jobs_to_be(1_000 * SCALE))
     meter.taken()
     costs = []
@@ -219,16 +219,16 @@ def test_canceling_costs_the_same_however_many_jobs_are_queued(queue: Queue, met
 
 
 def test_memory_is_back_where_it_was_after_all_is_deleted(queue: Queue):
-    """Without a meter's noise: what 2,000 jobs and 10,000 edges took is given back."""
+    """Without a meter's noise: what 1,000 jobs and 5,000 edges took is given back."""
 
     def used() -> int:
         queue.store.client.memory_purge()
         return int(queue.store.client.info("memory")["used_memory_dataset"])
 
     def live_and_die() -> None:
-        datas = jobs_to_be(1_000)
-        for i in range(1_000):
-            others = [datas[(i * 7 + k) % 1_000] for k in range(10)]
+        datas = jobs_to_be(500)
+        for i in range(500):
+            others = [datas[(i * 7 + k) % 500] for k in range(10)]
             datas.append(Queue.prepare_data(samples.anything, depends_on=others))
         jobs = queue.enqueue_many(datas)
         for job in jobs[::3]:

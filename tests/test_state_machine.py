@@ -872,6 +872,7 @@ def test_random_commands_on_random_graphs(valkey: Redis):
     run_state_machine_as_test(
         lambda: JobsMachine(valkey),
         settings=settings(
+            max_examples=settings().max_examples // 2,  # each is as long as dozens of others
             stateful_step_count=30,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
