@@ -35,6 +35,7 @@ GRAPHS: dict[str, list[tuple[list[int], str]]] = {
     "chain": [([], ""), ([0], ANY), ([1], ANY)],
     "join, then one below": [([], ""), ([], ""), ([0, 1], ANY), ([2], ANY)],
     "diamond": [([], ""), ([0], ANY), ([0], ANY), ([1, 2], ANY)],
+    "two that fan out and join": [([], ""), ([], ""), ([0], ANY), ([0, 1], ANY), ([0, 1], ANY), ([3, 4], ANY)],
     "skips meet failures": [([], ""), ([], ""), ([0], "all_failed"), ([1, 2], ANY), ([3], ANY)],
     "job, fallback, dependent, below": [([], ""), ([0], FALLBACK), ([0], ANY), ([2], ANY)],
     "fallback in the middle": [([], ""), ([0], ANY), ([1], FALLBACK), ([2], ANY), ([1], "all_done")],
