@@ -32,6 +32,10 @@ _SUCCESS_OF_THE_ONLY_ONE: Final = frozenset(
 ADDITIVE_RULES: Final = frozenset({"all_success", "all_failed", "all_done", "none_failed", "none_skipped"})
 
 
+#: How many groups of dependencies a job can have.
+MOST_GROUPS: Final = 32
+
+
 class HasId(Protocol):
     """Anything with a job's id: a ``Job``, or the ``EnqueueData`` of a job to be."""
 

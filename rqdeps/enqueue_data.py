@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from rqdeps.dependency import ADDITIVE_RULES, Output, guarantees_success
+from rqdeps.dependency import ADDITIVE_RULES, MOST_GROUPS, Output, guarantees_success
 from rqdeps.fallback import MOST_IN_A_ROW, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
@@ -18,9 +18,6 @@ from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
 from rqdeps.store.calls.reads import EdgeRecord
-
-#: How many groups of dependencies a job can have.
-MOST_GROUPS = 32
 
 
 @dataclass(frozen=True)

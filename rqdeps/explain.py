@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rqdeps.job_facts import JobFacts
@@ -86,16 +86,21 @@ def _waited_for(edge: EdgeRecord, store: Store) -> str:
 
 def _shown(job_id: str, store: Store) -> str:
     """A job, its function, and what it does."""
-    job = JobFacts(job_id, store, store.run(reads.fetch([job_id]))[0])
-    if not job.is_loaded:
+    job = _found(job_id, store)
+    if job is None:
         return f"{job_id}, which has been deleted"
     status = job.get_status(refresh=False)
     return f"{_name(job)}, which {_DOING.get(status) or _ENDED.get(status.value) or f'is {status}'}"
 
 
 def _named(job_id: str, store: Store) -> str:
-    job = JobFacts(job_id, store, store.run(reads.fetch([job_id]))[0])
-    return _name(job) if job.is_loaded else job_id
+    job = _found(job_id, store)
+    return job_id if job is None else _name(job)
+
+
+def _found(job_id: str, store: Store) -> JobFacts | None:
+    (fields,) = store.run(reads.fetch([job_id]))
+    return None if fields is None else JobFacts(job_id, store, fields)
 
 
 def _name(job: JobFacts) -> str:
@@ -124,19 +129,19 @@ def _queued(job: JobFacts, store: Store) -> str:
 
 
 def _nobody_there(standing: Standing, store: Store) -> str:
-    if _serving(standing.queue, workers(store)):
+    if any(standing.queue in worker.queues for worker in _alive(store)):
         return ""
     return f", and no live worker serves that queue: start one with `rqdeps worker {standing.queue}`"
 
 
-def _serving(queue: str, known: Iterable[WorkerInfo]) -> list[WorkerInfo]:
-    return [worker for worker in known if queue in worker.queues and worker.age_ms <= _ALIVE_MS]
+def _alive(store: Store) -> list[WorkerInfo]:
+    return [worker for worker in workers(store) if worker.age_ms <= _ALIVE_MS]
 
 
 def _started(job: JobFacts, store: Store) -> str:
     standing = store.run(reads.standing(job.id))
     name = job.worker_name
-    if name not in {worker.name for worker in workers(store) if worker.age_ms <= _ALIVE_MS}:
+    if name not in {worker.name for worker in _alive(store)}:
         then = "ends as stopped" if job.is_being_stopped else "goes back to its queue"
         return (
             f"was taken by worker {name}, which gives no sign of life: it {then} when its lease ends, "
@@ -199,17 +204,20 @@ def _how_it_ended(job_id: str, status: str | None, outcome: str, store: Store) -
     name = _named(job_id, store)
     if status is None:
         return f"{name} {_ENDED.get(outcome, f'is {outcome}')}, and has been deleted since"
+    return f"{name} {_ENDED.get(outcome, f'is {outcome}')}{_said(job_id, status, store)}"
+
+
+def _said(job_id: str, status: str, store: Store) -> str:
+    """What the error was that a job failed with."""
     attempts = store.run(reads.attempts(job_id)) if status == JobStatus.FAILED else []
-    said = f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
-    return f"{name} {_ENDED.get(outcome, f'is {outcome}')}{said}"
+    return f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
 
 
 def _ended(job: JobFacts, store: Store) -> str:
     status = job.get_status(refresh=False)
     if job.reason:
         return f"is {status}: {job.reason}"
-    attempts = store.run(reads.attempts(job.id)) if status is JobStatus.FAILED else []
-    said = f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
+    said = _said(job.id, status, store)
     if status is JobStatus.FAILED and job.fallback_id is not None:
         return f"has failed{said}; {_shown(job.fallback_id, store)}, stands in for it"
     return f"has {status}{said}" if status in (JobStatus.FINISHED, JobStatus.FAILED) else f"was {status}"

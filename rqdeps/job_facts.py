@@ -245,11 +245,6 @@ class JobFacts:
     # Reading fields
 
     @property
-    def is_loaded(self) -> bool:
-        """Whether what it says of itself is at hand."""
-        return self._loaded is not None
-
-    @property
     def _fields(self) -> dict[str, bytes]:
         if self._loaded is None:
             self.refresh()

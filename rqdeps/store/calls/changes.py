@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rqdeps.dependency import ADDITIVE_RULES, MOST_GROUPS
 from rqdeps.errors import (
     DependencyCycleError,
     FallbackReleasedError,
@@ -196,7 +197,8 @@ def add_dependency(job_id: str, dependency_ids: Sequence[str], *, rule: str, sta
             f"job {job_id!r} is {text(facts[0])}: a job can be made to wait for others only before it has run"
         )
 
-    args: list[Argument] = [job_id, rule, *counted(dependency_ids), state]
+    is_additive = int(rule in ADDITIVE_RULES)
+    args: list[Argument] = [job_id, rule, *counted(dependency_ids), is_additive, MOST_GROUPS, state]
     return Call("add_dependency", [0, *args], read, args_again=[1, *args])
 
 

@@ -3,19 +3,18 @@
 -- add_dependency: lets a job that has not run yet wait for others too.
 --   KEYS   prefix
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · id · rule · list of ids to wait for
+--          1 if two groups of this rule mean the same as one of both, else 0 · how many groups a job can have
 --          state of the graph under which the caller has looked for circles itself, or empty
 --   reply  {'ok', cascades left} · {'unknown', id} · {'refused', status of the job} · {'twice', id}
 --          {'fallback', the job that it stands in for} · {'groups', how many it has: as many as it can}
 --          {'circle', {the job, what it would wait for, …, the job}}
 --          {'search', state of the graph}: too much to look at in one call; the caller is to look and call again
 
-local again, id, rule, ids, state = argument.text() == '1', argument.text(), argument.text(), argument.list(), argument.text()
+local again, id, rule, ids = argument.text() == '1', argument.text(), argument.text(), argument.list()
+local is_additive, most_groups, state = argument.text() == '1', argument.number(), argument.text()
 
 local MAY_WAIT = { created = true, deferred = true, scheduled = true, queued = true, upstream_failed = true, skipped = true,
   canceled = true }
-local MOST_GROUPS = 32
--- Rules of which two groups mean the same as one of both.
-local ADDITIVE = { all_success = true, all_failed = true, all_done = true, none_failed = true, none_skipped = true }
 
 local j = job.read(id)
 if not j or not gates.is_visible(j) then
@@ -108,13 +107,13 @@ end
 local groups = edges.read_groups(id)
 local n
 for i, g in ipairs(groups) do
-  if g.rule == rule and ADDITIVE[rule] then
+  if g.rule == rule and is_additive then
     n = i - 1
   end
 end
 if not n then
   n = #groups
-  if n >= MOST_GROUPS then
+  if n >= most_groups then
     return { 'groups', n }
   end
   groups[n + 1] = { rule = rule, total = 0, ok = 0, bad = 0, skip = 0 }
@@ -135,12 +134,9 @@ redis.call('INCR', PREFIX .. 'links')
 local decision = rules.verdict(groups)
 if j.status == 'queued' or j.status == 'scheduled' then
   if decision ~= 'queued' then -- to be released once more is a new epoch
-    local fields_of_epoch = { 'epoch', j.epoch + 1 }
-    if j.linked > 0 or j.fallback then
-      fields_of_epoch[3], fields_of_epoch[4] = 'reopening', 1
-    end
+    local fields_of_epoch = {}
     leave(j)
-    j.epoch, j.reopening = j.epoch + 1, fields_of_epoch[4]
+    begin_epoch(j, fields_of_epoch)
     become(j, decision, fields_of_epoch, { left = true })
     cascades.begin(j)
   end

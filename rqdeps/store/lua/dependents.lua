@@ -7,8 +7,7 @@
 local page = redis.call('ZRANGEBYSCORE', key('dependents', argument.text()), '(' .. argument.text(), '+inf',
   'WITHSCORES', 'LIMIT', 0, BUDGET)
 for i = 1, #page, 2 do
-  local facts = redis.call('HMGET', key('job', page[i]), 'gate', 'deleting')
-  if not gates.is_visible({ gate = facts[1], deleting = facts[2] }) then
+  if not gates.facts(page[i]) then
     page[i] = ''
   end
 end

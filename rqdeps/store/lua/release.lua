@@ -34,7 +34,6 @@ end
 for _, j in ipairs(held) do
   local fields = {}
   leave(j)
-  job.drop(j, { 'held' })
   if queue ~= '' and queue ~= j.queue then
     redis.call('SADD', PREFIX .. 'queues', queue)
     local from = j.queue

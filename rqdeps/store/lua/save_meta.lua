@@ -5,8 +5,8 @@
 --   reply  1, or 0 if there is no such job
 
 local id, meta = argument.text(), argument.text()
-local facts = redis.call('HMGET', key('job', id), 'status', 'gate', 'deleting')
-if not facts[1] or not gates.is_visible({ gate = facts[2], deleting = facts[3] }) then
+local facts = gates.facts(id, 'status')
+if not facts or not facts[1] then
   return 0
 end
 local fields = {}

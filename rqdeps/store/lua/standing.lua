@@ -8,11 +8,11 @@
 local FARTHEST_LOOK = 10000
 
 local id = argument.text()
-local facts = redis.call('HMGET', key('job', id), 'status', 'queue', 'epoch', 'gate', 'deleting')
-local status, queue = facts[1], facts[2]
-if not status or not gates.is_visible({ gate = facts[4], deleting = facts[5] }) then
+local facts = gates.facts(id, 'status', 'queue', 'epoch', 'gate')
+if not facts or not facts[1] then
   return nil
 end
+local status, queue = facts[1], facts[2]
 local place_in_queue, score = -1, ''
 if status == 'queued' then
   place_in_queue = redis.call('LPOS', key('queue', queue), id .. ':' .. facts[3], 'MAXLEN', FARTHEST_LOOK) or -1

@@ -5,9 +5,9 @@
 --   reply  the job's status now, or nil if there is no such job
 
 local id = argument.text()
-local facts = redis.call('HMGET', key('job', id), 'status', 'gate', 'deleting')
-local status = facts[1]
-if not status or not gates.is_visible({ gate = facts[2], deleting = facts[3] }) then
+local facts = gates.facts(id, 'status')
+local status = facts and facts[1]
+if not status then
   return nil
 end
 if not TERMINAL[status] then

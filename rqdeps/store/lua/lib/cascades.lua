@@ -18,7 +18,7 @@ local BEFORE_ALL = -1
 local GATE = 'gate:'
 
 local function add(set, cascade)
-  cascade.set = set
+  cascade.set, cascade.is_reopening = set, set == REOPENINGS
   table.insert(cascades.lists[set], cascade)
   return cascade
 end
@@ -65,25 +65,24 @@ end
 -- The end of a job, its reopening, or what it was told, may change what the jobs it stands in for have come to. After a
 -- reopening that is a new epoch for them, since their dependents may know of the last one's outcome.
 function cascades.begin_above(j, reopened)
-  while j.fallback_of do
-    local above = job.read(j.fallback_of)
-    if not above or above.fallback ~= j.id or above.status ~= 'failed' then
-      return
-    end
+  local above = job.above(j)
+  while above and above.status == 'failed' do
     if reopened then
       above.epoch, above.reopening = above.epoch + 1, '1'
       redis.call('HSET', key('job', above.id), 'epoch', above.epoch, 'reopening', 1)
     end
     cascades.begin(above)
-    j = above
+    above = job.above(above)
   end
 end
+
+local PAGE = 5
 
 -- Takes up some of a set that were left behind: the least and the most advanced, so that none waits for ever.
 local function resume(set)
   local waiting = PREFIX .. set
   for _, order in ipairs({ 'ZRANGE', 'ZREVRANGE' }) do
-    local page = redis.call(order, waiting, 0, 4, 'WITHSCORES')
+    local page = redis.call(order, waiting, 0, PAGE - 1, 'WITHSCORES')
     for i = 1, #page, 2 do
       local id = page[i]
       local gate = string.match(id, '^' .. GATE .. '(.*)$')
@@ -97,6 +96,9 @@ local function resume(set)
           redis.call('ZREM', waiting, id)
         end
       end
+    end
+    if #page < 2 * PAGE then -- these were all
+      return
     end
   end
 end
@@ -138,7 +140,7 @@ function cascades.complete(cascade)
   end
   remove_from_list(cascade)
   cascades.of[id] = nil
-  if cascade.set == REOPENINGS then
+  if cascade.is_reopening then
     job.drop(cascade.j, { 'reopening' })
     if TERMINAL[cascade.j.status] then
       cascades.begin(cascade.j)

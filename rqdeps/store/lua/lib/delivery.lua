@@ -16,7 +16,7 @@ local function tell_some(cascade, budget)
     end
     cascade.after = tonumber(page[i + 1])
     cost = cost + resolve.tell(page[i], cascade)
-    if cascade.j.deleting and cascade.set ~= 'reopenings' and not cascade.restarted then
+    if cascade.j.deleting and not cascade.is_reopening and not cascade.restarted then
       cost = cost + remove.follow_policy(page[i], cascade.j)
     end
     if cascade.restarted then
@@ -26,7 +26,7 @@ local function tell_some(cascade, budget)
   if #page == 2 * asked then
     return cost
   end
-  if cascade.j.deleting and cascade.set ~= 'reopenings' then
+  if cascade.j.deleting and not cascade.is_reopening then
     local spent, gone = remove.some(cascade.j, budget - cost)
     if not gone then
       cascade.j = job.read(cascade.j.id)

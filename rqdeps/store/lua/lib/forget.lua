@@ -3,15 +3,9 @@
 
 local POSTPONE_MS = 10 * 60 * 1000 -- when to look again at a job that is still needed
 
--- The job whose place a job takes as its fallback, or nil.
-local function above(j)
-  local up = j.fallback_of and job.read(j.fallback_of)
-  return up and up.fallback == j.id and up or nil
-end
-
 -- Whether somebody has yet to be told of a job's end, or the job of the end of the one it stands in for.
 local function has_news(j)
-  local waiting, up = PREFIX .. 'cascades', above(j)
+  local waiting, up = PREFIX .. 'cascades', job.above(j)
   if j.reopening or up and up.reopening then
     return true
   end
@@ -24,7 +18,7 @@ local function is_needed(j)
   local height, after = string.match(j.checked or '0:-1', '^(%d+):(-?%d+)$')
   local source, looks = j, 0
   for _ = 1, height do
-    source = source and above(source)
+    source = source and job.above(source)
   end
   while source do
     local page = {}
@@ -47,7 +41,7 @@ local function is_needed(j)
       redis.call('HSET', key('job', j.id), 'checked', height .. ':' .. after)
       return 'unknown', looks
     end
-    source, height, after = above(source), height + 1, '-1'
+    source, height, after = job.above(source), height + 1, '-1'
   end
   return 'no', looks
 end
@@ -62,15 +56,15 @@ local function forget(j, budget)
   if needed == 'unknown' then
     return looks
   end
-  local record_due = tonumber(j.ended_at) + KEEP_RECORD_MS
+  local keep_until = tonumber(j.ended_at) + KEEP_RECORD_MS
+  if keep_until <= now and job.above(j) then -- the job that it stands in for may live, and fail, again
+    keep_until = now + POSTPONE_MS
+  end
   if needed == 'yes' then
     redis.call('ZADD', registry, digits(now + POSTPONE_MS), j.id)
     redis.call('HDEL', key('job', j.id), 'checked')
-  elseif record_due > now then
-    redis.call('ZADD', registry, digits(record_due), j.id)
-    job.drop(j, { 'result', 'checked' })
-  elseif above(j) then -- the job that it stands in for may live, and fail, again
-    redis.call('ZADD', registry, digits(now + POSTPONE_MS), j.id)
+  elseif keep_until > now then
+    redis.call('ZADD', registry, digits(keep_until), j.id)
     job.drop(j, { 'result', 'checked' })
   else
     looks = looks + remove.now(j, budget - looks)

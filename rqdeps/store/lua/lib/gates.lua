@@ -21,6 +21,15 @@ function gates.is_visible(j)
   return not j.deleting and not (j.gate and gates.is_closed(j.gate))
 end
 
+-- Fields of a job, in the order of their names; nil if it is there for nobody yet, or no longer.
+function gates.facts(id, ...)
+  local names = { ... }
+  local n = #names
+  names[n + 1], names[n + 2] = 'gate', 'deleting'
+  local facts = redis.call('HMGET', key('job', id), unpack(names))
+  return gates.is_visible({ gate = facts[n + 1], deleting = facts[n + 2] }) and facts or nil
+end
+
 -- How many pieces a gate has; 0 if there is no such gate, nil if it was given up.
 function gates.pieces(gate)
   local score = redis.call('ZSCORE', key('gate', gate), PIECES)

@@ -24,6 +24,12 @@ function job.read(id)
   return j
 end
 
+-- The job whose place a job takes as its fallback, or nil.
+function job.above(j)
+  local above = j.fallback_of and job.read(j.fallback_of)
+  return above and above.fallback == j.id and above or nil
+end
+
 -- Adds a field to a list of fields to be written; a long value goes to a key of its own, and the field says `@`.
 function job.put(fields, id, name, value)
   if #value > INLINE_BYTES or value == '@' then

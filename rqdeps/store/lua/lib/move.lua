@@ -56,7 +56,7 @@ local function leave(j)
     outdate_entry(j)
   elseif j.status == 'created' and j.gate then
     redis.call('ZREM', key('gate', j.gate), j.id)
-    job.drop(j, { 'gate' })
+    job.drop(j, { 'gate', 'held' })
   else
     redis.call('ZREM', key(j.status, j.queue), j.id)
     if j.status == 'scheduled' then

@@ -14,8 +14,8 @@ local UNRELEASED = { created = true, deferred = true, upstream_failed = true, sk
 
 -- A fallback that goes leaves behind what it came to; if it came to nothing, its job stands for itself again.
 local function leave_stand_in(j)
-  local above = j.fallback_of and job.read(j.fallback_of)
-  if not above or above.fallback ~= j.id then
+  local above = job.above(j)
+  if not above then
     return
   end
   local came_to = j.open and '' or outcome.effective(above)
@@ -78,7 +78,7 @@ function remove.follow_policy(id, p)
   if kind == 'fallback' and policy ~= 'delete' or policy ~= 'release' and is_staged(j) or not UNRELEASED[j.status] then
     policy = 'resolve'
   end
-  if policy == 'delete' and UNRELEASED[j.status] then
+  if policy == 'delete' then
     remove.begin(j, 'delete')
     return JOB_COST
   end

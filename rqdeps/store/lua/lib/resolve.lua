@@ -7,7 +7,7 @@ local resolve = {}
 
 -- What a register is to hold of a dependency. Its fallback wants to know how the job itself ended.
 local function news_for(kind, cascade)
-  if cascade.set == 'reopenings' then
+  if cascade.is_reopening then
     return ''
   elseif kind == 'fallback' then
     return outcome.own(cascade.j)
@@ -63,7 +63,7 @@ function resolve.tell(id, cascade)
   if decision ~= 'deferred' or had_known then -- a first outcome never makes undecided what was decided
     cost = cost + resolve.decide(id, decision, cascade.j.id)
   end
-  if kind == 'fallback' and cascade.set ~= 'reopenings' then -- only now may it be known what the job's failure comes to
+  if kind == 'fallback' and not cascade.is_reopening then -- only now may it be known what the job's failure comes to
     cascades.begin_above({ id = id, fallback_of = cascade.j.id })
   end
   return cost
