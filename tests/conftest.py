@@ -10,9 +10,11 @@ from typing import Any
 import fakeredis
 import pytest
 import servers
+from by_hand import HandWorker
 from hypothesis import HealthCheck, settings
 from redis import Redis
 
+from rqdeps import Queue
 from rqdeps.store.invariants import check_invariants
 
 # Property-based tests: reproducible and fast by default; RQDEPS_TEST_PROFILE=full searches on, at random.
@@ -56,6 +58,18 @@ def connection(request: pytest.FixtureRequest) -> Iterator[Redis]:
             check_invariants(client)
     else:
         yield from _client_of(request, request.param)
+
+
+@pytest.fixture
+def q(connection: Redis) -> Queue:
+    """The default queue, on fakeredis and on each real server."""
+    return Queue(connection=connection)
+
+
+@pytest.fixture
+def hands(q: Queue) -> HandWorker:
+    """A worker whose every move the test makes."""
+    return HandWorker(q.store)
 
 
 @pytest.fixture(params=servers.KINDS, ids=lambda kind: kind.name)

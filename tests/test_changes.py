@@ -28,16 +28,6 @@ POLICIES: list[Policy] = ["cancel", "release", "delete"]
 FAILS = {"failed", "stopped", "canceled", "upstream_failed"}
 
 
-@pytest.fixture
-def q(connection: Redis) -> Queue:
-    return Queue(connection=connection)
-
-
-@pytest.fixture
-def hands(q: Queue) -> HandWorker:
-    return HandWorker(q.store)
-
-
 def below(queue: Queue, job: Job[Any], rule: Rule = "all_success", **options: Any) -> Job[Any]:
     return queue.enqueue(samples.anything, depends_on=Dependency(job, rule=rule), **options)
 

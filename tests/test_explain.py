@@ -22,16 +22,6 @@ NOBODY = ", and no live worker serves that queue: start one with `rqdeps worker 
 NEXT = "Job {} is next in queue default" + NOBODY + "."
 
 
-@pytest.fixture
-def q(connection: Redis) -> Queue:
-    return Queue(connection=connection)
-
-
-@pytest.fixture
-def hands(q: Queue) -> HandWorker:
-    return HandWorker(q.store)
-
-
 def named(queue: Queue, job_id: str, **options: Any) -> Job[Any]:
     return queue.enqueue(samples.anything, job_id=job_id, **options)
 

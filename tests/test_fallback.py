@@ -30,16 +30,6 @@ from rqdeps.store.calls.claims import Outcome
 from rqdeps.store.invariants import check_invariants
 
 
-@pytest.fixture
-def q(connection: Redis) -> Queue:
-    return Queue(connection=connection)
-
-
-@pytest.fixture
-def hands(q: Queue) -> HandWorker:
-    return HandWorker(q.store)
-
-
 def fallback_of(job: Job[Any]) -> Job[Any]:
     job.refresh()
     assert job.fallback_id is not None

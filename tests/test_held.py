@@ -26,11 +26,6 @@ from rqdeps.store.scripts import BUDGET
 
 
 @pytest.fixture
-def q(connection: Redis) -> Queue:
-    return Queue(connection=connection)
-
-
-@pytest.fixture
 def hands(q: Queue) -> HandWorker:
     return HandWorker(q.store, ["default", "first", "second", "third"])
 

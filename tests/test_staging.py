@@ -39,16 +39,6 @@ PIECE = 8
 
 
 @pytest.fixture
-def q(connection: Redis) -> Queue:
-    return Queue(connection=connection)
-
-
-@pytest.fixture
-def hands(q: Queue) -> HandWorker:
-    return HandWorker(q.store)
-
-
-@pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs of more than a few jobs come in pieces, two of them at once."""
     monkeypatch.setattr(rqdeps.enqueueing, "BUDGET", PIECE)
