@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol, get_args
 
@@ -87,6 +87,13 @@ class Output:
         )
 
 
+def check_rule(rule: object) -> Rule:
+    """The rule, if it is one. Raises ``ValueError`` otherwise."""
+    if rule not in RULES:
+        raise ValueError(f"there is no trigger rule {rule!r}; the rules are: {', '.join(RULES)}")
+    return rule
+
+
 class Dependency:
     """A group of jobs to wait for, and the rule that says when the wait is over.
 
@@ -111,8 +118,8 @@ class Dependency:
         allow_failure: bool = False,
         enqueue_at_front: bool = False,
     ) -> None:
-        if rule is not None and rule not in RULES:
-            raise ValueError(f"there is no trigger rule {rule!r}; the rules are: {', '.join(RULES)}")
+        if rule is not None:
+            check_rule(rule)
         if allow_failure and rule is not None:
             raise ValueError(f"allow_failure=True means rule='all_done'; drop one of it and rule={rule!r}")
         self.rule: Rule = rule or ("all_done" if allow_failure else "all_success")
@@ -200,6 +207,8 @@ def _several(jobs: Any) -> list[Any]:
 
 def _id_of(job: object) -> str:
     job_id = job if isinstance(job, str) else getattr(job, "id", None)
+    if isinstance(job, Awaitable):
+        raise TypeError(f"{job!r} is no job yet: await it first")
     if not isinstance(job_id, str):
         raise TypeError(f"{job!r} is no job to depend on: pass a Job, its id, or a Dependency")
     return job_id

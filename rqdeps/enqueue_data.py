@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from rqdeps.dependency import ADDITIVE_RULES, MOST_GROUPS, Output, guarantees_success
-from rqdeps.fallback import MOST_IN_A_ROW, Fallback
+from rqdeps.dependency import ADDITIVE_RULES, Output, Rule, guarantees_success
+from rqdeps.fallback import MOST_IN_A_ROW, WAY_OUT, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
+from rqdeps.new_groups import few_enough, groups_of_fallback, groups_of_options
 from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions
-from rqdeps.serializers import dumps, encode_call
+from rqdeps.serializers import dumps, encode_call, encode_result
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
@@ -89,6 +90,10 @@ class EnqueueData:
         fallback: what stands in for it if it fails.
         fallback_of: the job that it stands in for.
         queue: its queue; without one, the queue that enqueues it.
+        workflow: the workflow that it belongs to.
+        spawned_by: the job that spawns it, and joins it.
+        joins: whether it has no function, and joins what it waits for: it is a workflow's own job.
+        cleans_up: whether it runs even where its workflow is canceled, as it waits for others however these end.
     """
 
     __rqdeps_job__ = True
@@ -104,6 +109,43 @@ class EnqueueData:
     fallback: EnqueueData | None = None
     fallback_of: str | None = None
     queue: str | None = None
+    workflow: str | None = None
+    spawned_by: str | None = None
+    joins: bool = False
+    cleans_up: bool = False
+
+    @classmethod
+    def joining(
+        cls, job_id: str, members: Iterable[EnqueueData], rule: Rule, options: JobOptions, *, nonce: str | None = None
+    ) -> EnqueueData:
+        """A workflow's own job, which joins the members.
+
+        Args:
+            job_id: the id of the job, and of the workflow.
+            members: the members; those that stand in for others are joined through these.
+            rule: when it has finished.
+            options: its options.
+            nonce: tells a second sending from another workflow with this id; by default a new one.
+        """
+        joined: list[tuple[EdgeKind, str]] = [("spawn", member.id) for member in members]
+        groups = (NewGroup(rule, joined),) if joined else ()
+        payload, _ = encode_call((), {})
+        return cls(job_id, "", payload, groups, options, nonce or secrets.token_hex(4), joins=True)
+
+    def belonging_to(self, workflow: str) -> EnqueueData:
+        """The same job, and what stands in for it, as members of a workflow."""
+        return self._with(workflow=workflow, cleans_up=self._waits_for_any_end())
+
+    def spawned(self, by: str) -> EnqueueData:
+        """The same job, as one that another spawns."""
+        return replace(self._with(cleans_up=self._waits_for_any_end()), spawned_by=by)
+
+    def _with(self, **changes: Any) -> EnqueueData:
+        fallback = self.fallback and self.fallback._with(**changes)
+        return replace(self, fallback=fallback, **changes)
+
+    def _waits_for_any_end(self) -> bool:
+        return bool(self.groups) and all(group.rule == "all_done" for group in self.groups)
 
     @classmethod
     def make(
@@ -156,12 +198,12 @@ class EnqueueData:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = encode_call(tuple(args), dict(kwargs))
         if fallback_of is None:
-            groups = _few_enough(_groups(options, outputs))
+            groups = few_enough(groups_of_options(options, outputs))
         else:
-            groups = _groups_of_fallback(fallback_of, outputs, finished)
+            groups = groups_of_fallback(fallback_of, outputs, finished)
         nonce = secrets.token_hex(4) if options.job_id else ""
         job_id = options.job_id or new_id()
-        return cls(job_id, function, payload, groups, options, nonce, fallback_of=fallback_of)
+        return cls(job_id, function, payload, groups, options, nonce, fallback_of=fallback_of, queue=options.queue)
 
     def _with_fallback(
         self, fallback: Fallback, args: Sequence[Any], kwargs: Mapping[str, Any], *, finished: Set[str], rank: int
@@ -180,7 +222,7 @@ class EnqueueData:
         if fallback.takes_arguments_of_job:
             call = FunctionCall(fallback.func, args, kwargs, JobOptions(), kwargs_are_meant=True)
         else:
-            call = FunctionCall.split(fallback.func, fallback.args, fallback.kwargs)
+            call = call_of(fallback)
         try:
             stand_in = EnqueueData._checked(
                 call.func,
@@ -194,9 +236,7 @@ class EnqueueData:
         except TypeError as error:
             if not fallback.takes_arguments_of_job:
                 raise
-            raise TypeError(
-                f"{error}; as a fallback it gets the arguments of the job: Fallback(function, ...) gives it others"
-            ) from None
+            raise TypeError(f"{error}; {WAY_OUT}") from None
         if call.options.fallback is not None:
             behind = call.options.fallback
             stand_in = stand_in._with_fallback(behind, call.args, call.kwargs, finished=finished, rank=rank + 1)
@@ -257,7 +297,7 @@ class EnqueueData:
             if each.rule == group.rule and group.rule in ADDITIVE_RULES:
                 groups[i] = NewGroup(each.rule, [*each.members, *group.members])
                 return replace(self, groups=tuple(groups))
-        return replace(self, groups=_few_enough((*groups, group)))
+        return replace(self, groups=few_enough((*groups, group)))
 
     def _fields(self) -> dict[str, Argument]:
         options = self.options
@@ -275,6 +315,11 @@ class EnqueueData:
             "held": 1 if options.hold else None,
             "fallback": self.fallback.id if self.fallback else None,
             "fallback_of": self.fallback_of,
+            "workflow": self.workflow,
+            "spawned_by": self.spawned_by,
+            "joins": 1 if self.joins else None,
+            "result": encode_result(None)[0] if self.joins else None,
+            "cleans_up": 1 if self.cleans_up else None,
         }
         if options.retry is not None:
             fields["retries"] = options.retry.max
@@ -282,56 +327,11 @@ class EnqueueData:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def _groups(options: JobOptions, outputs: Sequence[Output]) -> tuple[NewGroup, ...]:
-    """The groups that were named, with the outputs marked; outputs of other jobs form groups of their own."""
-    wanted = {output.job_id: output for output in outputs}
-    groups = []
-    for dependency in options.groups:
-        members: list[tuple[EdgeKind, str]] = []
-        for job_id in dependency.job_ids:
-            output = wanted.pop(job_id, None)
-            if output is not None and output.is_required and not dependency.guarantees_success():
-                raise ValueError(
-                    f"the job may run without job {job_id!r} having finished (rule {dependency.rule!r}), so there "
-                    f"may be no output to pass: say what to pass instead with output_or(default)"
-                )
-            members.append(("dependency" if output is None else "output", job_id))
-        groups.append(NewGroup(dependency.rule, members))
-    for rule, required in (("all_success", True), ("all_done", False)):
-        implied = [output.job_id for output in wanted.values() if output.is_required is required]
-        if implied:
-            groups.append(NewGroup(rule, [("output", job_id) for job_id in implied]))
-    return tuple(groups)
-
-
-def _few_enough(groups: tuple[NewGroup, ...]) -> tuple[NewGroup, ...]:
-    """The groups, unless they are too many: each end of a dependency looks at all groups of a dependent."""
-    if len(groups) > MOST_GROUPS:
-        raise ValueError(
-            f"{len(groups)} groups of dependencies are more than the {MOST_GROUPS} that a job can have: put jobs with "
-            f"the same rule into one group, or let jobs in between wait for some of the groups each"
-        )
-    return groups
-
-
-def _groups_of_fallback(job_id: str, outputs: Sequence[Output], finished: Set[str]) -> tuple[NewGroup, ...]:
-    """A fallback waits for its job, and until the outputs it takes are known, but they never keep it from running.
-
-    So it can only count on those of jobs that have finished whenever its job runs.
-    """
-    wanted = {output.job_id: output for output in outputs}
-    if job_id in wanted:
-        raise ValueError("a fallback runs because its job has failed, so it can't take the job's output")
-    for output in wanted.values():
-        if output.is_required and output.job_id not in finished:
-            raise ValueError(
-                f"the fallback may run without job {output.job_id!r} having finished, so there may be no output to "
-                f"pass: say what to pass instead with output_or(default)"
-            )
-    groups = [NewGroup("fallback", [("fallback", job_id)])]
-    if wanted:
-        groups.append(NewGroup("all_done", [("output", wanted_id) for wanted_id in wanted]))
-    return tuple(groups)
+def call_of(fallback: Fallback) -> FunctionCall:
+    """The call that a fallback with arguments of its own makes. Raises what ``FunctionCall.split`` raises."""
+    if fallback.options is not None:
+        return FunctionCall.apart(fallback.func, fallback.args, fallback.kwargs, fallback.options)
+    return FunctionCall.split(fallback.func, fallback.args, fallback.kwargs)
 
 
 def order_of(jobs: Sequence[NewJob]) -> list[str]:

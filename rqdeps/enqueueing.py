@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
-from rqdeps.enqueue_data import EnqueueData, order_of
-from rqdeps.errors import DuplicateJobError, GraphGivenUpError, NoSuchJobError
-from rqdeps.store import Store
-from rqdeps.store.calls import staging, upkeep
+from rqdeps.durations import to_ms
+from rqdeps.enqueue_data import EnqueueData, FunctionCall, delayed, order_of, reusable, scheduled
+from rqdeps.errors import (
+    DependencyCycleError,
+    DuplicateJobError,
+    GraphAbandonedError,
+    GraphGivenUpError,
+    NoSuchJobError,
+)
+from rqdeps.job_record import JobRecord
+from rqdeps.lineage import refuse_circle
+from rqdeps.options import JobOptions, at_ms
+from rqdeps.spawning import SpawnedGraph
+from rqdeps.store import RegisteredQueues
+from rqdeps.store.calls import changes, staging, upkeep
 from rqdeps.store.calls.enqueue import enqueue
-from rqdeps.store.scripts import BUDGET
+from rqdeps.store.conversation import Conversation, ask, ask_all
+from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 
 #: How many pieces are under way at once: one round trip for all of them.
 PIECES_AT_ONCE = 8
@@ -17,14 +32,90 @@ PIECES_AT_ONCE = 8
 #: How often a graph is staged anew that was given up because this process was held up.
 STAGINGS = 3
 
+# Jobs to be
 
-def enqueue_datas(datas: Sequence[EnqueueData], store: Store, queue: str) -> None:
+
+def data_at(
+    moment: datetime, func: Callable[..., Any] | str, args: tuple[Any, ...], named: Mapping[str, Any]
+) -> EnqueueData:
+    """The job to be that makes a call no earlier than at a moment.
+
+    Raises:
+        ValueError: the moment has no time zone.
+    """
+    due_ms = at_ms(moment)
+    return scheduled(FunctionCall.split(func, args, named).data(), due_ms)
+
+
+def data_in(
+    delay: timedelta | int | float | str,
+    func: Callable[..., Any] | str,
+    args: tuple[Any, ...],
+    named: Mapping[str, Any],
+) -> EnqueueData:
+    """The job to be that makes a call no earlier than after a while.
+
+    Raises:
+        TypeError: the while is ``None``.
+    """
+    delay_ms = to_ms(delay, "time_delta")
+    if delay_ms is None:
+        raise TypeError("time_delta says after how long, and can't be None: use enqueue, or 0")
+    return delayed(FunctionCall.split(func, args, named).data(), delay_ms)
+
+
+def draft_of(
+    func: Callable[..., Any] | str,
+    args: Sequence[Any] | None,
+    kwargs: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> EnqueueData:
+    """A job to be that nobody knows of yet.
+
+    Args:
+        func: a function that workers can import, or its dotted path.
+        args: the function's arguments.
+        kwargs: the function's arguments by name.
+        options: see ``AllOptions``.
+    """
+    data = FunctionCall.apart(func, args, kwargs, JobOptions.read(options)).data()
+    return replace(reusable(data), queue=data.queue or "default")
+
+
+def datas_of(jobs: object, kind: type[JobRecord]) -> list[tuple[object, EnqueueData]]:
+    """What ``enqueue_many`` was given, each with the job to be that it stands for.
+
+    Args:
+        jobs: jobs to be, and jobs that are not saved yet.
+        kind: the class of such jobs.
+
+    Raises:
+        TypeError: there is something else among them.
+    """
+    if not isinstance(jobs, Iterable):
+        raise TypeError(f"enqueue_many takes a list of jobs to be, not {type(jobs).__name__}")
+    return [(job, _data_of(job, kind)) for job in list(jobs)]
+
+
+def _data_of(job: object, kind: type[JobRecord]) -> EnqueueData:
+    data = job.draft if isinstance(job, kind) else job
+    if data is None and isinstance(job, kind):
+        raise TypeError(f"{job!r} is enqueued already; enqueue_many takes jobs to be")
+    if not isinstance(data, EnqueueData):
+        raise TypeError(f"enqueue_many takes what Queue.prepare_data(...) makes, not {type(job).__name__}")
+    return data
+
+
+# Conversations
+
+
+def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: RegisteredQueues) -> Conversation[None]:
     """Enqueues jobs, all of them or none.
 
     Args:
         datas: the jobs, which may depend on each other in any order.
-        store: the deployment.
         queue: the queue of those that name none.
+        registered: the queues that the server knows.
 
     Raises:
         ValueError: two of them have the same id.
@@ -38,49 +129,117 @@ def enqueue_datas(datas: Sequence[EnqueueData], store: Store, queue: str) -> Non
     if not jobs:
         return
     order = order_of(jobs)
-    new_queues = store.new_queues([job.queue for job in jobs])
+    new_queues = registered.new_among([job.queue for job in jobs])
     if sum(job.cost for job in jobs) <= BUDGET:
-        left = store.run(enqueue(jobs, new_queues=new_queues)).cascades_left
+        left = (yield from ask(enqueue(jobs, new_queues=new_queues))).cascades_left
     else:
-        left = _stage(staging.plan(jobs, order), store, new_queues)
-    store.remember_queues(new_queues)
-    carry_on_cascades(store, left)
+        left = yield from _stage(staging.plan(jobs, order), new_queues)
+    registered.remember(new_queues)
+    yield from carry_on_cascades(left)
 
 
-def carry_on_cascades(store: Store, left: int) -> None:
+def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues) -> Conversation[int]:
+    """Stages what an attempt has spawned; it goes through once the attempt is accepted. Returns the number of pieces.
+
+    Args:
+        graph: what it has spawned.
+        queue: the queue of those that name none.
+        registered: the queues that the server knows.
+
+    Raises:
+        ValueError: two of the jobs have the same id.
+        DependencyCycleError: they would wait for each other in a circle, or for the job that spawns them.
+        DuplicateJobError: a job with one of the ids exists already.
+        NoSuchJobError: a job to wait for neither exists nor is among them.
+        ClaimLostError: another worker may have the job by now.
+        GraphGivenUpError: more than a minute passed between two pieces.
+        ConnectionUnavailableError: the server did not answer.
+    """
+    jobs = [each.new_job(data.queue or queue) for data in graph.datas for each in data.with_fallbacks()]
+    new_queues = registered.new_among([job.queue for job in jobs])
+    plan = staging.plan(jobs, order_of(jobs), spawner=graph.spawner)
+    try:
+        yield from _stage_pieces(plan, new_queues, again=False)
+    except GraphAbandonedError as error:
+        yield from _give_up(error.gate)
+        yield from _stage_pieces(plan, new_queues, again=False)
+    registered.remember(new_queues)
+    if graph.others:  # from here on, whoever else adds dependencies sees these
+        try:
+            yield from refuse_circle(graph.spawner.id, graph.others)
+        except DependencyCycleError:
+            yield from _give_up(plan.gate)
+            raise
+    return len(plan.pieces)
+
+
+def enqueue_job(job: JobRecord, queue: str, registered: RegisteredQueues) -> Conversation[None]:
+    """Enqueues a job that is not saved yet, or lets go of one that is held; both go to this queue.
+
+    Raises:
+        InvalidJobOperationError: it was released before.
+    """
+    if job.draft is None:
+        yield from carry_on_cascades((yield from ask(changes.release([job.id], queue=queue))))
+    else:
+        yield from enqueue_datas([replace(job.draft, queue=queue)], queue, registered)
+
+
+def save_held(data: EnqueueData, registered: RegisteredQueues) -> Conversation[None]:
+    """Saves a job, which is held until it is released. Raises what ``enqueue_datas`` raises."""
+    held = replace(data, options=replace(data.options, hold=True))
+    yield from enqueue_datas([held], "default", registered)
+
+
+def release(job_ids: Sequence[str]) -> Conversation[None]:
+    """Lets held jobs go, each to its own queue, in portions of a few hundred.
+
+    Raises:
+        InvalidJobOperationError: one of them is not held.
+        NoSuchJobError: one of them does not exist.
+    """
+    for i in range(0, len(job_ids), JOBS_PER_CALL):
+        yield from carry_on_cascades((yield from ask(changes.release(job_ids[i : i + JOBS_PER_CALL]))))
+
+
+def carry_on_cascades(left: int) -> Conversation[None]:
     """Carries on the cascades that a call had to leave, to their end."""
     while left:
-        left = store.run(upkeep.cascade())
+        left = yield from ask(upkeep.cascade())
 
 
-def _stage(plan: staging.Plan, store: Store, new_queues: Sequence[str]) -> int:
+def _stage(plan: staging.Plan, new_queues: Sequence[str]) -> Conversation[int]:
     """Stages a graph and lets it through. Returns how many cascades are left."""
     for staging_number in range(1, STAGINGS + 1):
         try:
-            return _stage_once(plan, store, new_queues, again=staging_number > 1)
+            return (yield from _stage_once(plan, new_queues, again=staging_number > 1))
         except GraphGivenUpError:
-            _give_up(plan, store)
+            yield from _give_up(plan.gate)
             if staging_number == STAGINGS:
                 raise
     raise AssertionError("unreachable")
 
 
-def _stage_once(plan: staging.Plan, store: Store, new_queues: Sequence[str], *, again: bool) -> int:
+def _stage_once(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -> Conversation[int]:
+    yield from _stage_pieces(plan, new_queues, again=again)
+    return (yield from ask(staging.open_gate(plan)))
+
+
+def _stage_pieces(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -> Conversation[None]:
     calls = [
-        staging.stage(plan.gate, number, piece, new_queues=new_queues if number == 1 else ())
+        staging.stage(plan.gate, number, piece, new_queues=new_queues if number == 1 else (), spawner=plan.spawner)
         for number, piece in enumerate(plan.pieces, 1)
     ]
     if again:  # the graph may have gone through after all, and its first job have been deleted since
         calls = [call.again() for call in calls]
     try:
         for i in range(0, len(calls), PIECES_AT_ONCE):
-            store.run_all(calls[i : i + PIECES_AT_ONCE])
+            yield from ask_all(calls[i : i + PIECES_AT_ONCE])
     except (DuplicateJobError, NoSuchJobError):
-        _give_up(plan, store)
+        yield from _give_up(plan.gate)
         raise
-    return store.run(staging.open_gate(plan))
 
 
-def _give_up(plan: staging.Plan, store: Store) -> None:
-    while store.run(staging.give_up(plan.gate)):
+def _give_up(gate: str) -> Conversation[None]:
+    while (yield from ask(staging.give_up(gate))):
         pass

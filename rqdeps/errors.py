@@ -44,6 +44,49 @@ class GraphGivenUpError(RqdepsError):
         )
 
 
+class GraphAbandonedError(RqdepsError):
+    """An earlier attempt of a job has left behind what it spawned; that is given up before another graph is staged.
+
+    Attributes:
+        gate: the gate behind which it stands.
+    """
+
+    def __init__(self, gate: str) -> None:
+        super().__init__(f"an earlier attempt has left a graph behind gate {gate!r}")
+        self.gate = gate
+
+
+class ClaimLostError(RqdepsError):
+    """A worker no longer holds the job that it runs: another may run it by now, and what this attempt does is void."""
+
+
+class NoSuchWorkflowError(RqdepsError, LookupError):
+    """No workflow has this id: it expired or never existed."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(f"there is no workflow {workflow_id!r}: it expired or never existed")
+        self.workflow_id = workflow_id
+
+
+class DuplicateWorkflowError(RqdepsError, ValueError):
+    """A workflow, or a job, with this id exists already."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(
+            f"a workflow or job with the id {workflow_id!r} exists already: fetch it with Workflow.fetch, give another "
+            f"id, or pass exist_ok=True to leave it as it is"
+        )
+        self.workflow_id = workflow_id
+
+
+class NotLoadedError(RqdepsError):
+    """An ``AsyncJob`` was asked for something stored before it was read from the server."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id!r} has not been read from the server yet: `await job.refresh()` does that")
+        self.job_id = job_id
+
+
 class InvalidJobOperationError(RqdepsError, ValueError):
     """This can't be done with a job in its present status."""
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rqdeps.options import JobOptions
 
 #: How many fallbacks may stand behind each other.
 MOST_IN_A_ROW = 10
+
+#: What to say of a function that can't take the arguments of the job that it is to stand in for.
+WAY_OUT = "as a fallback it gets the arguments of the job: Fallback(function, ...) gives it others"
 
 
 class Fallback:
@@ -22,7 +28,7 @@ class Fallback:
         TypeError: ``func`` is no function, or ``depends_on`` is given.
     """
 
-    __slots__ = ("args", "func", "kwargs", "takes_arguments_of_job")
+    __slots__ = ("args", "func", "kwargs", "options", "takes_arguments_of_job")
 
     def __init__(self, func: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> None:
         if not callable(func) and not isinstance(func, str):
@@ -34,6 +40,8 @@ class Fallback:
         self.args = args
         self.kwargs = kwargs
         self.takes_arguments_of_job = False
+        #: Its options, where these were read before: then ``kwargs`` holds none.
+        self.options: JobOptions | None = None
 
     def __repr__(self) -> str:
         return f"Fallback({getattr(self.func, '__qualname__', self.func)})"

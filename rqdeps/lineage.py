@@ -3,32 +3,69 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rqdeps.store import Store
 from rqdeps.store.calls import reads
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.reads import Culprit, EdgeRecord
+from rqdeps.store.conversation import Conversation, ask
 
 #: How many jobs one call asks about.
 _ASKED_AT_ONCE = 100
 
 
-def edges_of(job_id: str, store: Store) -> Iterator[EdgeRecord]:
-    """All that a job depends on, page by page, in no particular order."""
-    seen: set[str] = set()
-    cursor: bytes | None = None
-    while cursor != b"0":
-        page = store.run(reads.edges(job_id, cursor or b"0"))
-        cursor = page.cursor
+class EdgePages:
+    """All that a job depends on, page by page, in no particular order; each dependency comes once.
+
+    Args:
+        job_id: the job.
+        joined: whether what it joins is wanted instead.
+    """
+
+    def __init__(self, job_id: str, *, joined: bool = False) -> None:
+        self._job_id = job_id
+        self._joined = joined
+        self._cursor: bytes | None = None
+        self._seen: set[str] = set()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be pages that have not been read."""
+        return self._cursor != b"0"
+
+    def next(self) -> Conversation[list[EdgeRecord]]:
+        """Reads the next page, which may be empty."""
+        page = yield from ask(reads.edges(self._job_id, self._cursor or b"0", joined=self._joined))
+        self._cursor = page.cursor
+        new = []
         for edge in page.edges:
-            if edge.dependency_id not in seen:
-                seen.add(edge.dependency_id)
-                yield edge
+            if edge.dependency_id not in self._seen:
+                self._seen.add(edge.dependency_id)
+                new.append(edge)
+        return new
 
 
-def refuse_circle(job_id: str, dependency_ids: Sequence[str], store: Store) -> None:
+def edges_of(job_id: str, *, joined: bool = False) -> Conversation[list[EdgeRecord]]:
+    """All that a job depends on, or joins, in no particular order."""
+    pages = EdgePages(job_id, joined=joined)
+    edges: list[EdgeRecord] = []
+    while pages.has_more:
+        edges += yield from pages.next()
+    return edges
+
+
+def dependents_of(job_id: str) -> Conversation[list[str]]:
+    """The ids of the jobs that depend on a job: its fallback first, then in the order of their linking."""
+    found: list[str] = []
+    page = yield from ask(reads.dependents(job_id))
+    while page:
+        found += [dependent_id for dependent_id, _ in page if dependent_id]
+        page = yield from ask(reads.dependents(job_id, page[-1][1]))
+    return found
+
+
+def refuse_circle(job_id: str, dependency_ids: Sequence[str]) -> Conversation[None]:
     """Makes sure that none of the dependencies waits for the job, in however many steps.
 
     Raises:
@@ -38,7 +75,7 @@ def refuse_circle(job_id: str, dependency_ids: Sequence[str], store: Store) -> N
     waiting = deque((dependency_id, b"0") for dependency_id in dependency_ids)
     while waiting:
         asked = [waiting[i] for i in range(min(_ASKED_AT_ONCE, len(waiting)))]
-        found = store.run(reads.above(asked))
+        found = yield from ask(reads.above(asked))
         for above in found:
             waiting.popleft()
             if above.cursor != b"0":
@@ -72,18 +109,17 @@ class Culprits:
     more: bool
 
 
-def culprits(job_id: str, store: Store, *, most: int) -> Culprits:
+def culprits(job_id: str, *, most: int) -> Conversation[Culprits]:
     """Finds those to blame for a job that is ``upstream_failed`` or ``skipped``, however far above.
 
     Args:
         job_id: the job.
-        store: the deployment.
         most: how many to name.
     """
     roots: dict[str, Culprit] = {}
     waiting, seen = [(job_id, b"0")], {(job_id, b"0")}
     while waiting and len(roots) <= most:
-        found, rest = store.run(reads.blame(waiting[-_ASKED_AT_ONCE:]))
+        found, rest = yield from ask(reads.blame(waiting[-_ASKED_AT_ONCE:]))
         del waiting[-_ASKED_AT_ONCE:]
         roots.update({culprit.job_id: culprit for culprit in found})
         waiting += [job for job in rest if job not in seen]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from rqdeps.dependency import Dependency, DependsOn, groups_of
+from rqdeps.dependency import Dependency, DependsOn, Rule, check_rule, groups_of
 from rqdeps.durations import LONGEST_MS, to_ms
 from rqdeps.fallback import Fallback
-from rqdeps.ids import check_id
+from rqdeps.ids import check_id, check_queue_name
 from rqdeps.retry import Retry
 
 if TYPE_CHECKING:
@@ -69,9 +69,13 @@ class AllOptions(Options, total=False):
 
     Attributes:
         hold: whether the job is only saved, to be let go by ``job.release()``.
+        queue: the name of its queue, where that is another than the one that would take it.
+        rule: of a job that another spawns: the trigger rule by which the other joins it (default ``"none_failed"``).
     """
 
     hold: bool
+    queue: str | None
+    rule: Rule | None
 
 
 #: The options whose names ``enqueue`` keeps for itself.
@@ -111,6 +115,8 @@ class JobOptions:
     retry: Retry | None = None
     fallback: Fallback | None = None
     hold: bool = False
+    queue: str | None = None
+    rule: Rule | None = None
 
     @staticmethod
     def named(options: Mapping[str, Any], **other_names: object) -> dict[str, Any]:
@@ -132,14 +138,23 @@ class JobOptions:
         return named
 
     @classmethod
-    def read(cls, options: Mapping[str, Any]) -> JobOptions:
+    def read(cls, options: Mapping[str, Any], *, spawns: bool = False) -> JobOptions:
         """Reads options by their names.
+
+        Args:
+            options: the options.
+            spawns: whether they are for jobs that another spawns, and joins by a rule.
 
         Raises:
             TypeError: an unknown option, or a value of the wrong kind.
             ValueError: a value that makes no sense, or an option that this release does not have.
         """
         _refuse_unknown(options)
+        if options.get("rule") is not None and not spawns:
+            raise ValueError(
+                "rule= says how a job joins what it spawns: to wait for others by a rule, give "
+                "depends_on=Dependency(jobs, rule=...)"
+            )
         job_id = options.get("job_id")
         groups = groups_of(
             options.get("depends_on"),
@@ -160,7 +175,41 @@ class JobOptions:
             retry=Retry.of(options.get("retry")),
             fallback=Fallback.of(options.get("fallback")),
             hold=_flag(options, "hold"),
+            queue=None if options.get("queue") is None else check_queue_name(options["queue"]),
+            rule=None if options.get("rule") is None else check_rule(options["rule"]),
         )
+
+    def plain(self) -> dict[str, Any]:
+        """The options that each element of a map takes over, as plain values that can be carried.
+
+        ``restored`` makes options of them again, in a worker.
+        """
+        values: dict[str, Any] = {
+            name: value for name in _CARRIED if (value := getattr(self, name)) not in (None, False)
+        }
+        if self.retry is not None:
+            values["retry"] = [self.retry.max, self.retry.encode()]
+        return values
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any], fallback: Fallback | None = None) -> JobOptions:
+        """What ``plain`` carried."""
+        options = {name: value for name, value in values.items() if name in _CARRIED}
+        retry = values.get("retry")
+        return cls(**options, retry=None if retry is None else Retry.decode(*retry), fallback=fallback)
+
+
+#: The options that are carried to each element of a map as they are.
+_CARRIED: Final = (
+    "timeout_ms",
+    "result_ttl_ms",
+    "failure_ttl_ms",
+    "ttl_ms",
+    "description",
+    "at_front",
+    "meta",
+    "queue",
+)
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:

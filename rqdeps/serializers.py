@@ -16,6 +16,7 @@ from rqdeps.tags import MAX_DEPTH, PLAIN, STR, TAG, OutputError, Writer, object_
 
 _JSON: Final = b"j"
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
+_OUTPUT_IN_JSON: Final = b'"output"'
 
 
 def dumps(value: Any, *, where: str = "value", with_outputs: bool = True) -> bytes:
@@ -67,6 +68,30 @@ def loads(data: bytes, *, output: Callable[[Output], Any] | None = None) -> Any:
     if end != len(text):
         raise SerializationError(f"these bytes were damaged: something follows the value, at character {end + 1}")
     return value
+
+
+def encode_result(value: Any) -> tuple[bytes, list[Output]]:
+    """Write what a job has returned as bytes.
+
+    Returns:
+        The bytes, and the outputs found anywhere inside: one for each job, a required one if there is any.
+
+    Raises:
+        SerializationError: for something that can't be carried, naming its place, its type and the way out.
+    """
+    data = _plain_bytes(value, (value,))
+    if data is not None:
+        return data, []
+    writer = Writer()
+    return _bytes_of(writer.write(value, "result")), list(writer.outputs.values())
+
+
+def outputs_in(data: bytes) -> list[Output]:
+    """The outputs that bytes hold, in their order. Raises what ``loads`` raises."""
+    found: list[Output] = []
+    if _OUTPUT_IN_JSON in data:
+        loads(data, output=found.append)
+    return found
 
 
 def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, list[Output]]:

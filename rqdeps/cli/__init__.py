@@ -9,6 +9,7 @@ from rqdeps.cli.demo import demo
 from rqdeps.cli.errors import FriendlyGroup
 from rqdeps.cli.info import info
 from rqdeps.cli.job import job
+from rqdeps.cli.queue import queue
 from rqdeps.cli.server import server
 from rqdeps.cli.worker import worker
 from rqdeps.version import __version__
@@ -20,5 +21,5 @@ def main() -> None:
     """A job queue on Redis or Valkey for jobs that wait for other jobs."""
 
 
-for command in (worker, info, job, requeue, cancel, delete, skip, server, demo):
+for command in (worker, info, queue, job, requeue, cancel, delete, skip, server, demo):
     main.add_command(command)

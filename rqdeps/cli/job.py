@@ -24,13 +24,18 @@ _WIDTH = 300
 
 @click.command()
 @click.argument("job_id", metavar="ID")
+@click.option("--log", "shows_log", is_flag=True, help="Show the lines of its log instead, with time and attempt.")
 @url_option
-def job(job_id: str, url: str | None) -> None:
+def job(job_id: str, shows_log: bool, url: str | None) -> None:
     """Shows all about one job.
 
-    Its status and why it is so, call, times, neighbours, result or error.
+    Its status and why it is so, call, times, progress, neighbours, result or error.
     """
     found = Job.fetch(job_id, url=url)
+    if shows_log:
+        for said in found.log_lines():
+            click.echo(f"{_when(said.at)} [{said.attempt}] {printable(said.text)}")
+        return
     explanation = found.explain()
     for name, value in _facts(found, explanation, url):
         head, *rest = value.splitlines() or [""]
@@ -49,10 +54,15 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
     yield from _times(found)
     if found.attempt:
         yield "attempts", f"{found.attempt} begun, {found.retries_left} retries left, last on {found.worker_name}"
+    progress = found.get_progress(refresh=False)
+    if progress is not None:
+        yield "progress", f"attempt {progress.attempt}: {progress}"
+    for last in found.log_lines(1):
+        yield "log", f"{_short(last.text)} (the last line; --log shows all)"
     if found.meta:
         yield "meta", _short(repr(found.meta))
     yield from _neighbours(found, url)
-    if status is JobStatus.FINISHED:
+    if status is JobStatus.FINISHED and not found.is_workflow:
         yield "result", _result(found)
     for attempt in found.attempts:
         what = f"{attempt.error_type.rpartition('.')[2]}: {attempt.message}" if attempt.error_type else ""
@@ -79,6 +89,9 @@ def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _neighbours(found: Job[Any], url: str | None) -> Iterator[tuple[str, str]]:
+    for name, other in (("workflow", found.workflow_id), ("spawned by", found.spawned_by)):
+        if other is not None:
+            yield name, other
     for name, other in (("stands in for", found.fallback_of), ("fallback", found.fallback_id)):
         if other is not None:
             yield name, f"{other} ({_status(other, url)})"

@@ -10,15 +10,18 @@ three empty lock files.
 
 from __future__ import annotations
 
+from rqdeps.embedded.async_connection import AsyncEmbeddedConnection, async_connection_pool
 from rqdeps.embedded.connection import EmbeddedConnection, connection_pool
 from rqdeps.embedded.paths import absolute, folder_of, is_embedded_url
 from rqdeps.embedded.server import start, stop
 from rqdeps.embedded.server_status import ServerStatus, status
 
 __all__ = [
+    "AsyncEmbeddedConnection",
     "EmbeddedConnection",
     "ServerStatus",
     "absolute",
+    "async_connection_pool",
     "connection_pool",
     "folder_of",
     "is_embedded_url",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import redis.asyncio
 from redis import Redis
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from rqdeps.embedded import connection_pool, folder_of, is_embedded_url
+from rqdeps.embedded import async_connection_pool, connection_pool, folder_of, is_embedded_url
+from rqdeps.store.async_store import AsyncStore
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
 from rqdeps.store.store import Store
 
@@ -36,32 +42,66 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
         ValueError: the URL is of no known kind, or redis-py can't read it.
         EmbeddedServerError: the embedded server is not installed, or can't be started.
     """
+    place = _place_of(url)
+    if place.folder is not None:
+        client = Redis(connection_pool=connection_pool(place.folder, create=create))
+    else:
+        # Calls are sent again by the store, which tells the scripts that it is a second time.
+        client = _client_of(Redis, place, retry=Retry(NoBackoff(), 0))
+    return Store(client, Keys(namespace), address=place.address, hint=place.hint)
+
+
+def connect_async(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, create: bool = True) -> AsyncStore:
+    """The data behind a URL, for programs on asyncio. Takes and raises what ``connect`` does."""
+    place = _place_of(url)
+    if place.folder is not None:
+        pool = async_connection_pool(place.folder, create=create, retry=AsyncRetry(NoBackoff(), 0))
+        client = redis.asyncio.Redis(connection_pool=pool)
+    else:
+        client = _client_of(redis.asyncio.Redis, place, retry=AsyncRetry(NoBackoff(), 0))
+    return AsyncStore(client, Keys(namespace), address=place.address, hint=place.hint, owns_client=True)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a URL names.
+
+    Attributes:
+        url: the URL.
+        address: it as people may see it.
+        hint: what to tell a person when nothing answers there.
+        folder: the folder of an embedded server.
+    """
+
+    url: str
+    address: str
+    hint: str = ""
+    folder: Path | None = None
+
+
+def _place_of(url: str | None) -> _Place:
     named = url if url is not None else os.environ.get(URL_VARIABLE) or None
     url = named if named is not None else DEFAULT_URL
     if not isinstance(url, str):
         raise TypeError(f"a url is a str, not {type(url).__name__}")
     if is_embedded_url(url):
         folder = folder_of(url)
-        client = Redis(connection_pool=connection_pool(folder, create=create))
-        return Store(client, Keys(namespace), address=f"embedded:{folder}")
+        return _Place(url, f"embedded:{folder}", folder=folder)
     if not url.startswith(_SCHEMES):
         raise ValueError(
             f"{display_url(url)!r} is no URL of a server: write redis://HOST:PORT, rediss://HOST:PORT, "
             f"unix:///PATH/TO/SOCKET or embedded:FOLDER"
         )
-    # Calls are sent again by the store, which tells the scripts that it is a second time.
-    client = _client_of(url)
-    hint = _HINT if named is None else ""
-    return Store(client, Keys(namespace), address=display_url(url), hint=hint)
+    return _Place(url, display_url(url), hint=_HINT if named is None else "")
 
 
-def _client_of(url: str) -> Redis:
+def _client_of(kind: Any, place: _Place, *, retry: object) -> Any:
     try:
-        client = Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        client = kind.from_url(place.url, retry=retry)
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # names in the URL's query that redis-py does not know
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{display_url(url)!r} is no URL of a server: {error}") from error
+        raise ValueError(f"{place.address!r} is no URL of a server: {error}") from error
     return client
 
 

@@ -13,12 +13,17 @@ from functools import cache
 from importlib import resources
 
 #: What one call may cost, so that none holds the server for much longer than 5 ms: an edge costs 1, a job that is
-#: moved or claimed ``JOB_COST``. Every script knows both numbers under the same names.
+#: claimed or reported ``JOB_COST``, one that a cascade moves, with all that belongs to it, ``MOVE_COST``. Every script
+#: knows these numbers under the same names.
 BUDGET = 500
 JOB_COST = 3
+MOVE_COST = 6
 
 #: What a job costs that is new: it stands nowhere yet that it would have to leave.
 NEW_JOB_COST = 2
+
+#: What an edge costs that comes after its job: each is looked up and written by itself.
+FURTHER_EDGE_COST = 2
 
 #: How many jobs one call claims, or reports, at most.
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
@@ -58,7 +63,8 @@ def script(name: str, *, budget: int = BUDGET) -> Script:
     Raises:
         ScriptError: if it can't be put together.
     """
-    body = f"local BUDGET, JOB_COST = {budget}, {JOB_COST}\n" + _compose(name, [], set())
+    constants = f"local BUDGET, JOB_COST, MOVE_COST = {budget}, {JOB_COST}, {MOVE_COST}\n"
+    body = constants + _compose(name, [], set())
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 
 

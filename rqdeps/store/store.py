@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import redis.asyncio
 from redis import ConnectionPool, Redis
 from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
 from rqdeps.store.calls.call import Argument, Call
+from rqdeps.store.conversation import Conversation
+from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import script
 
 T = TypeVar("T")
 
-#: The version of the layout of the data that this release reads and writes.
-SCHEMA_VERSION = 1
+Command = list[Argument]
 
 #: How often a call is sent before it counts as failed, and the longest pause in between, in seconds.
 SENDINGS = 4
@@ -31,13 +31,10 @@ LONGEST_PAUSE = 0.5
 #: How long a subscription may take, in seconds.
 SUBSCRIBED_WITHIN = 5.0
 
-#: How long a queue's name counts as registered before it is registered again, in seconds.
-REGISTERED_FOR = 60.0
-
 LOST = (RedisConnectionError, RedisTimeoutError)
 
 
-class Store:
+class Store(Deployment):
     """The data of one deployment, reached through a ``redis.Redis`` client's pool of connections.
 
     Args:
@@ -53,13 +50,8 @@ class Store:
 
     def __init__(self, client: Redis, keys: Keys | None = None, *, address: str = "", hint: str = "") -> None:
         _check_client(client)
+        super().__init__(keys, address=address or address_of(client), hint=hint)
         self.client = client
-        self.keys = keys or Keys()
-        self.address = address or _address_of(client)
-        self.hint = hint
-        self._schema_is_known = False
-        self._registered: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     @property
     def pool(self) -> ConnectionPool:
@@ -79,9 +71,9 @@ class Store:
             SchemaVersionError: the data on the server has a layout that this release does not know.
             RqdepsError: what the reply stands for.
         """
-        if not self._schema_is_known:
+        if not self.schema_is_known:
             self._check_schema(writing=call.writes)
-        return call.read(self._send(call, resend=resend))
+        return self._run(call, resend=resend)
 
     def run_all(self, calls: Sequence[Call[T]]) -> list[T]:
         """Runs calls one after the other in one round trip. When the connection breaks, all are sent again.
@@ -89,13 +81,30 @@ class Store:
         Raises:
             RqdepsError: what the first reply stands for that is an error. The later calls were made all the same.
         """
-        if not self._schema_is_known:
+        if not self.schema_is_known:
             self._check_schema(writing=any(call.writes for call in calls))
-        replies = self._until_answered(calls, resend=True)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+        return results_of(calls, self._until_answered(calls, resend=True))
+
+    def perform(self, conversation: Conversation[T]) -> T:
+        """Makes the calls of a conversation, one round trip after the other, and returns what it returns.
+
+        Raises:
+            ConnectionUnavailableError: the server did not answer.
+            SchemaVersionError: the data on the server has a layout that this release does not know.
+            RqdepsError: what the conversation raises.
+        """
+        try:
+            asked = next(conversation)
+            while True:
+                try:
+                    answer = self.run(asked) if isinstance(asked, Call) else self.run_all(asked)
+                except BaseException as error:
+                    asked = conversation.throw(error)
+                else:
+                    asked = conversation.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
     def open(self) -> None:
         """Makes sure that the server answers, and that its data has a layout that this release knows.
@@ -132,45 +141,20 @@ class Store:
             else:
                 yield listen
 
-    def new_queues(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that this process has not registered lately."""
-        now = time.monotonic()
-        return [name for name in dict.fromkeys(names) if self._registered.get(name, 0.0) < now]
+    def _check_schema(self, *, writing: bool) -> None:
+        self._run(self.schema_check(writing=writing), resend=True)
 
-    def remember_queues(self, names: Iterable[str]) -> None:
-        """Notes that names of queues have been registered."""
-        until = time.monotonic() + REGISTERED_FOR
-        with self._lock:
-            self._registered.update(dict.fromkeys(names, until))
-
-    def unavailable(self, error: Exception) -> ConnectionUnavailableError:
-        """The error for people when the server does not answer."""
-        message = f"no answer from the server{self._at}: {error}"
-        return ConnectionUnavailableError(f"{message}\n{self.hint}" if self.hint else message)
-
-    @property
-    def _at(self) -> str:
-        return f" at {self.address}" if self.address else ""
-
-    def _send(self, call: Call[Any], *, resend: bool) -> Any:
-        (reply,) = self._until_answered([call], resend=resend)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+    def _run(self, call: Call[T], *, resend: bool) -> T:
+        (result,) = results_of([call], self._until_answered([call], resend=resend))
+        return result
 
     def _until_answered(self, calls: Sequence[Call[Any]], *, resend: bool) -> list[Any]:
-        sendings = SENDINGS if resend else 1
-        for sending in range(1, sendings + 1):
+        sendings = Sendings(self, calls, resend=resend)
+        while True:
             try:
-                return self._evaluate(calls)
-            except AuthenticationError as error:  # among redis-py's errors of the connection, but it will not pass
-                raise ConnectionUnavailableError(f"the server{self._at} refuses this client: {error}") from error
+                return self._evaluate(sendings.calls)
             except LOST as error:
-                if sending == sendings:
-                    raise self.unavailable(error) from error
-                calls = [call.again() for call in calls]
-                time.sleep(LONGEST_PAUSE * random.random() * sending / sendings)  # noqa: S311
-        raise AssertionError("unreachable")
+                time.sleep(sendings.pause_after(error))
 
     def _evaluate(self, calls: Sequence[Call[Any]]) -> list[Any]:
         connection = self._connection()
@@ -186,82 +170,117 @@ class Store:
         try:
             return self.pool.get_connection()
         except LOST as error:
-            retry = self.pool.connection_kwargs.get("retry")
-            if getattr(retry, "_retries", 0):  # the client has tried again by itself, as it was told to
+            if tries_again_by_itself(self.client):
                 raise self.unavailable(error) from error
             raise
-
-    def _check_schema(self, *, writing: bool) -> None:
-        check: Call[bytes | None] = Call("schema", [int(writing), SCHEMA_VERSION], lambda reply: reply)
-        version = self._send(check, resend=True)
-        if version is None:
-            return
-        if version != str(SCHEMA_VERSION).encode():
-            found = version.decode(errors="replace")
-            raise SchemaVersionError(
-                f"the data on the server has layout {found}, and this rqdeps knows layout {SCHEMA_VERSION}: "
-                f"install the release that wrote the data, or use another server, database or namespace"
-            )
-        self._schema_is_known = True
 
 
 def _check_client(client: object) -> None:
     if not isinstance(client, Redis):
         kind = type(client)
+        hint = "AsyncQueue takes this one; " if isinstance(client, redis.asyncio.Redis) else ""
         raise TypeError(
-            f"a connection is a redis.Redis client, not {kind.__module__}.{kind.__qualname__}; a URL is given as url="
+            f"a connection is a redis.Redis client, not {kind.__module__}.{kind.__qualname__}; "
+            f"{hint}a URL is given as url="
         )
-    if client.connection_pool.connection_kwargs.get("decode_responses"):
-        raise ValueError(
-            "rqdeps stores bytes, and this connection decodes all responses as text: "
-            "make it without decode_responses=True"
-        )
+    check_options(client)
 
 
-def _address_of(client: Redis) -> str:
-    facts = client.connection_pool.connection_kwargs
-    if path := facts.get("path"):
-        return f"unix://{path}"
-    return f"redis://{facts['host']}:{facts.get('port', 6379)}" if facts.get("host") else ""
+def tries_again_by_itself(client: Any) -> bool:
+    """Whether a client that can't connect has tried more than once already, as it was told to."""
+    return bool(getattr(client.connection_pool.connection_kwargs.get("retry"), "_retries", 0))
 
 
-def command_of(call: Call[Any], keys: Keys) -> list[Argument]:
+class Sendings:
+    """Calls that are sent again when the connection breaks before their replies have come.
+
+    Args:
+        deployment: where they are sent, for errors.
+        calls: the calls.
+        resend: whether they are sent more than once.
+
+    Attributes:
+        calls: what to send next.
+    """
+
+    def __init__(self, deployment: Deployment, calls: Sequence[Call[Any]], *, resend: bool) -> None:
+        self.calls = calls
+        self._deployment = deployment
+        self._sending = 1
+        self._most = SENDINGS if resend else 1
+
+    def pause_after(self, error: Exception) -> float:
+        """How long to pause before they are sent again, in seconds, given how the last sending was lost.
+
+        Raises:
+            ConnectionUnavailableError: there is no point in another.
+        """
+        if isinstance(error, AuthenticationError):  # among redis-py's errors of the connection, but it will not pass
+            raise self._deployment.refusing(error) from error
+        if self._sending == self._most:
+            raise self._deployment.unavailable(error) from error
+        self.calls = [call.again() for call in self.calls]
+        pause = LONGEST_PAUSE * random.random() * self._sending / self._most  # noqa: S311
+        self._sending += 1
+        return pause
+
+
+def results_of(calls: Sequence[Call[T]], replies: Sequence[Any]) -> list[T]:
+    """What calls result in, given their replies, or the errors that came in place of them.
+
+    Raises:
+        RqdepsError: what the first reply stands for that is an error.
+    """
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return [call.read(reply) for call, reply in zip(calls, replies, strict=True)]
+
+
+def command_of(call: Call[Any], keys: Keys) -> Command:
     """The command that makes a call."""
     key = keys.schema if call.script == "schema" else keys.prefix
     return ["EVALSHA", script(call.script).sha, 1, key, *call.args]
 
 
-def send(connection: Any, call: Call[Any], keys: Keys) -> None:
-    """Sends a call over a connection, without waiting for the reply."""
-    connection.send_command(*command_of(call, keys))
+def exchange(calls: Sequence[Call[Any]], keys: Keys) -> Generator[list[Command], list[Any], list[Any]]:
+    """What goes over a connection to make calls, whose scripts the server may not know yet.
+
+    Yields:
+        Commands to send at once; it is sent their replies, or the errors that came in place of them.
+
+    Returns:
+        The replies to the calls.
+    """
+    replies = yield [command_of(call, keys) for call in calls]
+    unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if not unknown:
+        return replies
+    loaded = yield [["SCRIPT", "LOAD", script(name).body] for name in dict.fromkeys(calls[i].script for i in unknown)]
+    for reply in loaded:
+        if isinstance(reply, Exception):
+            raise reply
+    again = yield [command_of(calls[i], keys) for i in unknown]
+    for i, reply in zip(unknown, again, strict=True):
+        replies[i] = reply
+    return replies
 
 
 def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
     """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
-    for call in calls:
-        send(connection, call, keys)
-    replies: list[Any] = []
-    unknown = False
-    for _ in calls:
-        try:
-            replies.append(connection.read_response(disable_decoding=True))
-        except ResponseError as error:
-            unknown = unknown or isinstance(error, NoScriptError)
-            replies.append(error)
-    if not unknown:
+    talk = exchange(calls, keys)
+    commands = next(talk)
+    try:
+        while True:
+            for command in commands:
+                connection.send_command(*command)
+            commands = talk.send([_reply(connection) for _ in commands])
+    except StopIteration as end:
+        replies: list[Any] = end.value
         return replies
-    for name in dict.fromkeys(call.script for call in calls):
-        connection.send_command("SCRIPT", "LOAD", script(name).body)
-        connection.read_response()
-    for i, call in enumerate(calls):
-        if isinstance(replies[i], NoScriptError):
-            replies[i] = receive_one(connection, call, keys)
-    return replies
 
 
-def receive_one(connection: Any, call: Call[Any], keys: Keys) -> Any:
-    """Sends a call and reads the reply, or the error that came in place of it."""
-    send(connection, call, keys)
+def _reply(connection: Any) -> Any:
     try:
         return connection.read_response(disable_decoding=True)
     except ResponseError as error:

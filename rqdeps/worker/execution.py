@@ -8,25 +8,31 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from rqdeps.attempts import Attempt, FailedJob
-from rqdeps.dependency import Output
-from rqdeps.errors import JobTimeoutError, ResultExpiredError, SerializationError
+from rqdeps.enqueueing import stage_spawned
+from rqdeps.errors import ConnectionUnavailableError, JobTimeoutError, ResultExpiredError, SerializationError
 from rqdeps.functions import resolve
 from rqdeps.job import Job, current_job
+from rqdeps.outputs import OutputValues
 from rqdeps.retry import DoNotRetry, Snooze, mro_names
-from rqdeps.serializers import decode_call, dumps, loads
-from rqdeps.status import JobStatus
+from rqdeps.serializers import decode_call, encode_result
+from rqdeps.spawning import SpawnedGraph, Spawning
 from rqdeps.store import Store
 from rqdeps.store.calls.reads import read_attempt
+from rqdeps.telling import Telling
 from rqdeps.worker.pipe import Report, Task
 
 #: How much of a traceback is kept, in characters: its end, which says what went wrong.
 _TRACEBACK_CHARACTERS = 20_000
 
+
+#: How long to wait before what was spawned is staged again, when the server did not answer, in seconds.
+PAUSE = 0.5
 
 #: The largest result, in bytes: what a server takes in one piece, unless it is set up otherwise.
 _LARGEST_RESULT = 512 * 1024 * 1024
@@ -40,38 +46,63 @@ def execute(task: Task, store: Store) -> Report:
     """Runs a job in this process, and reports how that ended. Never raises."""
     job: Job[Any] = Job(task.job_id, store)
     job.running_attempt = task.attempt
+    job.spawning = Spawning(task.job_id, task.fence, task.queue)
+    job.telling = Telling(task.job_id, task.attempt, store)
     job.failed_job = _failed_job(task)
     token = current_job.set(job)
     begun_at = time.monotonic_ns()
     try:
-        value = _run(task)
+        returned = _run(task, store, job.spawning)
+        duration_ns = time.monotonic_ns() - begun_at
     except Snooze as snooze:
         return Report("snoozed", time.monotonic_ns() - begun_at, delay_ms=snooze.delay_ms)
     except BaseException as error:
         return _raised(error, time.monotonic_ns() - begun_at)
     finally:
         current_job.reset(token)
-    return Report("returned", time.monotonic_ns() - begun_at, value)
+        job.spawning = None
+        job.telling.tell_rest()
+    return Report("returned", duration_ns, returned.value, pieces=returned.pieces, gives=returned.gives)
 
 
-def _run(task: Task) -> bytes:
+@dataclass(frozen=True)
+class _Returned:
+    """What a job has returned: the value, serialized; whether it holds outputs; the pieces of what it has spawned."""
+
+    value: bytes
+    gives: bool
+    pieces: int
+
+
+def _run(task: Task, store: Store, spawning: Spawning) -> _Returned:
     function = resolve(task.function)
     try:
-        args, kwargs = decode_call(task.payload, _outputs_of(task))
+        args, kwargs = decode_call(task.payload, OutputValues(task.outputs).value_of)
     except (SerializationError, ResultExpiredError) as error:
         raise _UnrunnableError from error
     with _time_limit(task.timeout_ms):
         value = function(*args, **kwargs)
-    try:
-        data = dumps(value, where="result", with_outputs=False)
-        if len(data) > _LARGEST_RESULT:
-            raise SerializationError(
-                f"the result is {len(data):,} bytes large, and a server takes {_LARGEST_RESULT:,} at most: "
-                f"keep it elsewhere, and return where"
-            )
-    except SerializationError as error:
-        raise _UnrunnableError from error
-    return data
+        try:
+            data, outputs = encode_result(value)
+            if len(data) > _LARGEST_RESULT:
+                raise SerializationError(
+                    f"the result is {len(data):,} bytes large, and a server takes {_LARGEST_RESULT:,} at most: "
+                    f"keep it elsewhere, and return where"
+                )
+            graph = spawning.graph(outputs)
+        except SerializationError as error:
+            raise _UnrunnableError from error
+        pieces = _stage(graph, task.queue, store) if graph.datas else 0
+    return _Returned(data, bool(outputs), pieces)
+
+
+def _stage(graph: SpawnedGraph, queue: str, store: Store) -> int:
+    """Stages what a job has spawned: tries until the server answers, as with any report, or the job's time is over."""
+    while True:
+        try:
+            return store.perform(stage_spawned(graph, queue, store.registered))
+        except ConnectionUnavailableError:
+            time.sleep(PAUSE)
 
 
 def _failed_job(task: Task) -> FailedJob | None:
@@ -79,26 +110,6 @@ def _failed_job(task: Task) -> FailedJob | None:
         if status == "fallback":
             return FailedJob(job_id, Attempt.read(read_attempt(value)) if value else None)
     return None
-
-
-def _outputs_of(task: Task) -> Callable[[Output], Any]:
-    def value_of(output: Output) -> Any:
-        status, value = task.outputs.get(output.job_id, ("", b""))
-        if status == JobStatus.FINISHED and value:
-            return loads(value)
-        if not output.is_required and status != JobStatus.FINISHED:
-            return output.default
-        raise ResultExpiredError(f"the output of job {output.job_id!r} is wanted, but {_why_missing(status)}")
-
-    return value_of
-
-
-def _why_missing(status: str) -> str:
-    if not status:
-        return "that job has been deleted"
-    if status == JobStatus.FINISHED:
-        return "its result is kept no longer"
-    return f"that job is {status}: output_or(default) says what to pass then"
 
 
 @contextlib.contextmanager

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.retry import Retry
-from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
-from rqdeps.store.calls.reads import OutputRecord
+from rqdeps.store.calls.call import Call
+from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome, OutcomeKind
+from rqdeps.store.calls.reads import OutputRecord, outputs
 from rqdeps.worker.execution import error_details
 from rqdeps.worker.pipe import Report, Task
 
@@ -30,7 +32,8 @@ class Held:
         claim: the claim.
         renewed_at: when its lease was last prolonged, by the monotonic clock, in seconds.
         begun_is_known: whether the server knows that the attempt has begun.
-        cursor: where to go on fetching the outputs it takes; ``None`` once it has them.
+        sources: where to go on fetching the outputs that it takes: of which job, whether those that this has joined,
+            and the cursor. None are left once it has all.
         outputs: the outputs fetched so far.
         is_lost: whether the claim is no longer held, so that no outcome can count.
         is_stopping: whether a person wants it stopped.
@@ -39,7 +42,7 @@ class Held:
     claim: Claimed
     renewed_at: float
     begun_is_known: bool
-    cursor: bytes | None
+    sources: deque[tuple[str, bool, bytes]] = field(default_factory=deque)
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     is_lost: bool = False
     is_stopping: bool = False
@@ -47,12 +50,27 @@ class Held:
     @classmethod
     def of(cls, claim: Claimed, *, now: float, begins: bool) -> Held:
         """A job just claimed."""
-        return cls(claim, now, begins, b"0" if claim.wants_outputs else None)
+        return cls(claim, now, begins, deque([(claim.id, False, b"0")] if claim.wants_outputs else []))
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether it has all the outputs that it takes."""
+        return not self.sources
+
+    def fetch_outputs(self) -> Call[tuple[bytes, list[OutputRecord]]]:
+        """The call that reads the next page of the outputs."""
+        job_id, joined, cursor = self.sources[0]
+        return outputs(job_id, cursor, joined=joined)
 
     def add_outputs(self, cursor: bytes, records: Sequence[OutputRecord]) -> None:
-        """Takes a page of the outputs, and the cursor of the next."""
-        self.outputs.update({record.job_id: (record.status, record.value) for record in records})
-        self.cursor = None if cursor == b"0" else cursor
+        """Takes that page, and the cursor of the next. Values may hold outputs in turn, of what others have joined."""
+        job_id, joined, _ = self.sources.popleft()
+        if cursor != b"0":
+            self.sources.appendleft((job_id, joined, cursor))
+        for record in records:
+            if record.giver and record.job_id not in self.outputs:
+                self.sources.append((record.giver, True, b"0"))
+            self.outputs[record.job_id] = (record.status, record.value)
 
     @property
     def timeout_ms(self) -> int:
@@ -62,12 +80,23 @@ class Held:
     def task(self) -> Task:
         """What a horse needs to run it."""
         claim = self.claim
-        return Task(claim.id, claim.queue, claim.function, claim.payload, claim.attempt, self.timeout_ms, self.outputs)
+        return Task(
+            claim.id,
+            claim.queue,
+            claim.function,
+            claim.payload,
+            claim.attempt,
+            claim.fence,
+            self.timeout_ms,
+            self.outputs,
+        )
 
     def outcome(self, report: Report) -> Outcome:
         """What to report to the server, with the delay until the next attempt where there may be one."""
         if report.kind == "returned":
-            return Outcome(self.claim, "finished", value=report.value)
+            kind: OutcomeKind = "finished" if not report.pieces else "gives" if report.gives else "spawned"
+            duration_ms = report.duration_ns // 1_000_000
+            return Outcome(self.claim, kind, value=report.value, pieces=report.pieces, duration_ms=duration_ms)
         if report.kind == "snoozed":
             return Outcome(self.claim, "snoozed", report.delay_ms)
         if self.is_stopping:

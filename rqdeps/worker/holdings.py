@@ -108,7 +108,7 @@ class Holdings:
         now = time.monotonic()
         for place, claim in enumerate(claims):
             held = Held.of(claim, now=now, begins=place < begin)
-            (self.ready if held.cursor is None else self.fetching).append(held)
+            (self.ready if held.has_outputs else self.fetching).append(held)
         self.claimed += len(claims)
 
     def hand_out(self) -> None:

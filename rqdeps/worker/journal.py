@@ -45,6 +45,8 @@ def _what_happened(outcome: Outcome, status: str) -> str:
         return f"{outcome.kind}, but the claim was lost meanwhile: the report was refused"
     if outcome.kind == "finished":
         return "finished"
+    if status == "joining":
+        return "ran, and joins what it spawned"
     if status == "stopped":
         return "stopped, as a person asked"
     if outcome.kind == "snoozed":

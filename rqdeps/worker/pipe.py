@@ -31,6 +31,7 @@ class Task:
         function: the dotted path of its function.
         payload: its arguments, serialized.
         attempt: which attempt this is, from 1.
+        fence: the fence of its claim.
         timeout_ms: how long it may run; -1 means no limit.
         outputs: status and serialized value of the jobs whose outputs it takes.
     """
@@ -40,6 +41,7 @@ class Task:
     function: str
     payload: bytes
     attempt: int
+    fence: int
     timeout_ms: int
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
@@ -50,8 +52,7 @@ class Task:
             self.queue.encode(),
             self.function.encode(),
             self.payload,
-            b"%d" % self.attempt,
-            b"%d" % self.timeout_ms,
+            b"%d %d %d" % (self.attempt, self.fence, self.timeout_ms),
         ]
         for job_id, (status, value) in self.outputs.items():
             fields += [job_id.encode(), status.encode(), value]
@@ -60,9 +61,10 @@ class Task:
     @classmethod
     def unpack(cls, fields: Sequence[bytes]) -> Task:
         """The task that the fields of a frame hold."""
-        job_id, queue, function, payload, attempt, timeout_ms, *rest = fields
+        job_id, queue, function, payload, numbers, *rest = fields
         outputs = {rest[i].decode(): (rest[i + 1].decode(), rest[i + 2]) for i in range(0, len(rest), 3)}
-        return cls(job_id.decode(), queue.decode(), function.decode(), payload, int(attempt), int(timeout_ms), outputs)
+        attempt, fence, timeout_ms = map(int, numbers.split())
+        return cls(job_id.decode(), queue.decode(), function.decode(), payload, attempt, fence, timeout_ms, outputs)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Report:
         delay_ms: for a snooze, how long to wait.
         error_names: dotted paths of the exception's class and its bases.
         may_retry: whether another attempt makes sense at all.
+        pieces: in how many pieces what it spawned is staged; 0 if it spawned nothing.
+        gives: whether the result holds outputs of what it spawned.
     """
 
     kind: str
@@ -84,6 +88,8 @@ class Report:
     delay_ms: int = 0
     error_names: tuple[str, ...] = ()
     may_retry: bool = True
+    pieces: int = 0
+    gives: bool = False
 
     def pack(self) -> list[bytes]:
         """The report as fields of a frame."""
@@ -91,22 +97,24 @@ class Report:
             self.kind.encode(),
             b"%d" % self.duration_ns,
             self.value,
-            b"%d" % self.delay_ms,
-            b"%d" % self.may_retry,
+            b"%d %d %d %d" % (self.delay_ms, self.may_retry, self.pieces, self.gives),
             *(name.encode() for name in self.error_names),
         ]
 
     @classmethod
     def unpack(cls, fields: Sequence[bytes]) -> Report:
         """The report that the fields of a frame hold."""
-        kind, duration_ns, value, delay_ms, may_retry, *names = fields
+        kind, duration_ns, value, numbers, *names = fields
+        delay_ms, may_retry, pieces, gives = map(int, numbers.split())
         return cls(
             kind=kind.decode(),
             duration_ns=int(duration_ns),
             value=value,
-            delay_ms=int(delay_ms),
+            delay_ms=delay_ms,
             error_names=tuple(name.decode() for name in names),
-            may_retry=may_retry == b"1",
+            may_retry=bool(may_retry),
+            pieces=pieces,
+            gives=bool(gives),
         )
 
 

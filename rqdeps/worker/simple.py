@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import Call, Store
-from rqdeps.store.calls import claims, reads, upkeep
+from rqdeps.store.calls import claims, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.worker.execution import execute
 from rqdeps.worker.held import Held, ReportRefusedError
@@ -117,8 +117,8 @@ class Loop:
         return self._over.is_set() or (maximum is not None and self.jobs_done >= maximum)
 
     def _run(self, held: Held) -> tuple[Outcome, int]:
-        while held.cursor is not None:
-            held.add_outputs(*self._ask(reads.outputs(held.claim.id, held.cursor)))
+        while not held.has_outputs:
+            held.add_outputs(*self._ask(held.fetch_outputs()))
         report = execute(held.task(), self._store)
         return held.outcome(report), report.duration_ns
 

@@ -56,6 +56,7 @@ class Supervisor:
         self._holders = 1
         self._reclaims: deque[tuple[str, str, int]] = deque()  # claims made in calls whose reply was lost
         self._cascades_left = 0
+        self._carried_on_last = False
         self._may_have_jobs = True
         self._took_marker = False
         self._left_to_do = True
@@ -151,6 +152,7 @@ class Supervisor:
         return (
             self._reclaim()
             or self._fetch_outputs()
+            or self._take_turn_with_cascades()
             or self._settle_and_claim()
             or self._return_jobs()
             or self._renew()
@@ -203,7 +205,9 @@ class Supervisor:
             note_outcome(ended.outcome, status, ended.duration_ns, released.get(ended.outcome.claim.id, []))
             self._count(ended.outcome, status)
         self._holdings.add(settled.claimed, begin=begin)
-        self._cascades_left = settled.cascades_left
+        # A report tells only of what it has begun itself. What was left before is carried on all the same.
+        self._cascades_left = max(self._cascades_left, settled.cascades_left)
+        self._carried_on_last = False
         if looked or settled.claimed or settled.has_more:
             self._may_have_jobs = settled.has_more
         self._left_to_do = True
@@ -221,12 +225,11 @@ class Supervisor:
         if not self._holdings.fetching:
             return None
         held = self._holdings.fetching[0]
-        assert held.cursor is not None
-        return reads.outputs(held.claim.id, held.cursor), lambda reply: self._on_outputs(held, *reply)
+        return held.fetch_outputs(), lambda reply: self._on_outputs(held, *reply)
 
     def _on_outputs(self, held: Held, cursor: bytes, records: list[reads.OutputRecord]) -> None:
         held.add_outputs(cursor, records)
-        if held.cursor is None and held in self._holdings.fetching:  # unless it was given back meanwhile
+        if held.has_outputs and held in self._holdings.fetching:  # unless it was given back meanwhile
             self._holdings.fetching.remove(held)
             self._holdings.ready.append(held)
 
@@ -269,11 +272,16 @@ class Supervisor:
             if (held.claim.id, held.claim.fence) in wanted:
                 self._holdings.stop(held)
 
+    def _take_turn_with_cascades(self) -> Request | None:
+        """Cascades go on in turn with reports and claims, so that neither has to wait long for the other."""
+        return None if self._carried_on_last else self._carry_on_cascades()
+
     def _carry_on_cascades(self) -> Request | None:
         return (upkeep.cascade(), self._on_cascaded) if self._cascades_left else None
 
     def _on_cascaded(self, left: int) -> None:
         self._cascades_left = left
+        self._carried_on_last = True
         self._may_have_jobs = True
 
     def _ask_whether_to_end(self) -> Request | None:

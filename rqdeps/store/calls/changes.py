@@ -1,11 +1,11 @@
-"""The calls by which a person changes their mind about jobs: cancel, delete, requeue, skip, release, wait for more."""
+"""The calls by which people change their minds about jobs: cancel, delete, requeue, skip, release; and about queues."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from rqdeps.dependency import ADDITIVE_RULES, MOST_GROUPS
 from rqdeps.errors import (
@@ -34,23 +34,28 @@ class Changed:
     cascades_left: int
 
 
-def cancel(job_ids: Sequence[str]) -> Call[Changed]:
+def cancel(job_ids: Sequence[str], *, clean_up: bool = True) -> Call[Changed]:
     """Ends jobs before they run.
 
-    Found is ``canceled``; ``started`` for a job that will be stopped; the status in which a job had ended; or nothing
-    where there is no such job.
+    Found is ``canceled``; ``started`` for a job that will be stopped; ``joining`` for one that will end with what it
+    joins; the status in which a job had ended; or nothing where there is no such job.
+
+    Args:
+        job_ids: the jobs. A workflow's own job cancels its members.
+        clean_up: whether to spare those of a workflow's members that clean up.
     """
-    return Call("cancel", counted(job_ids), lambda reply: Changed(texts(reply[1]), reply[0]))
+    return Call("cancel", [*counted(job_ids), int(not clean_up)], lambda reply: Changed(texts(reply[1]), reply[0]))
 
 
-def delete(job_ids: Sequence[str], policy: Policy) -> Call[Changed]:
+def delete(job_ids: Sequence[str], policy: Policy, *, members: bool = False) -> Call[Changed]:
     """Deletes jobs. Found is ``1``, or ``0`` where there is no such job; sent again, that is as it should be.
 
     Args:
         job_ids: the jobs.
         policy: what becomes of dependents that still wait for them.
+        members: whether the members of workflows go with these.
     """
-    args: list[Argument] = [policy, *counted(job_ids)]
+    args: list[Argument] = [policy, int(members), *counted(job_ids)]
     return Call(
         "delete",
         [0, *args],
@@ -59,8 +64,21 @@ def delete(job_ids: Sequence[str], policy: Policy) -> Call[Changed]:
     )
 
 
-def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
-    """Gives a job that has ended another life. The result counts the cascades left.
+@dataclass(frozen=True)
+class Requeued:
+    """What became of a job that was to be requeued.
+
+    Attributes:
+        cascades_left: how many cascades exceeded the budget, and have to be carried on.
+        joins: whether it has run, and lives again only as far as what it joins does, which is to be revived.
+    """
+
+    cascades_left: int
+    joins: bool = False
+
+
+def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[Requeued]:
+    """Gives a job that has ended another life.
 
     Args:
         job_id: the job.
@@ -74,10 +92,10 @@ def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
         FallbackReleasedError: its fallback stands in for it already.
     """
 
-    def read(reply: list[Any]) -> int:
+    def read(reply: list[Any]) -> Requeued:
         code, *facts = reply
-        if code == b"ok":
-            return int(facts[0])
+        if code in (b"ok", b"joins"):
+            return Requeued(int(facts[0]), joins=code == b"joins")
         if code == b"unknown":
             raise NoSuchJobError(job_id)
         if code == b"fallback":
@@ -92,6 +110,23 @@ def requeue(job_id: str, *, force: bool, at_front: bool) -> Call[int]:
         raise InvalidJobOperationError(f"job {job_id!r} is {status}, and has not ended: there is nothing to requeue")
 
     return Call("requeue", [secrets.token_hex(4), job_id, int(force), int(at_front)], read)
+
+
+#: What became of a job that was to be revived: it lives again; it has run, and lives again as far as what it joins
+#: does; or it was left as it is.
+Revived = Literal["revived", "joins", "left"]
+
+
+def revive(job_ids: Sequence[str]) -> Call[tuple[int, list[Revived]]]:
+    """Gives those of some jobs another life that failed, or that a person ended, and that nothing stands in for.
+
+    The result counts the cascades left, and says what became of each.
+    """
+
+    def read(reply: list[Any]) -> tuple[int, list[Revived]]:
+        return int(reply[0]), [cast(Revived, each) for each in texts(reply[1])]
+
+    return Call("revive", counted(job_ids), read)
 
 
 def skip(job_id: str, value: bytes, reason: str) -> Call[int]:
@@ -205,6 +240,17 @@ def add_dependency(job_id: str, dependency_ids: Sequence[str], *, rule: str, sta
 def pause(queue: str, *, pauses: bool) -> Call[bool]:
     """Stops workers from taking jobs of a queue, or lets them again. The result says whether that changed something."""
     return Call("pause", [queue, int(pauses)], bool)
+
+
+def limit(queue: str, most: int | None, cursor: bytes = b"0") -> Call[bytes]:
+    """Bounds how many jobs of a queue are started at once. The result is the cursor to go on with, ``b"0"`` at the end.
+
+    Args:
+        queue: the queue.
+        most: how many; ``None`` for any number.
+        cursor: ``b"0"`` at first.
+    """
+    return Call("limit", [queue, "" if most is None else most, cursor], bytes)
 
 
 def circle(path: Sequence[str]) -> DependencyCycleError:

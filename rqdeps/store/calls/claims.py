@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 
-OutcomeKind = Literal["finished", "failed", "snoozed", "stopped"]
+#: ``spawned`` and ``gives``: it has run and is to join what it spawned; the result of the latter holds outputs of that.
+OutcomeKind = Literal["finished", "spawned", "gives", "failed", "snoozed", "stopped"]
 
 #: In place of a delay: no further attempt, whatever retries are left.
 NO_RETRY = -1
@@ -54,12 +55,21 @@ class Outcome:
         kind: how it ended.
         delay_ms: when the job may run again: after a failure with retries left, or a snooze; or ``NO_RETRY``.
         value: the result, or what happened.
+        pieces: of the graph that it spawned, so many stand behind the gate of its claim.
+        duration_ms: how long it took, in milliseconds.
     """
 
     claim: Claimed
     kind: OutcomeKind
     delay_ms: int = NO_RETRY
     value: bytes = b""
+    pieces: int = 0
+    duration_ms: int = 0
+
+    @property
+    def number(self) -> int:
+        """The number that goes with its kind."""
+        return self.pieces or self.delay_ms
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,8 @@ def settle(
     args: list[Argument] = [holder, lease_ms, want, begin, int(look), *counted(queues), len(outcomes)]
     for outcome in outcomes:
         claim = outcome.claim
-        args += [claim.id, claim.fence, outcome.kind, claim.attempt, outcome.delay_ms, outcome.value]
+        args += [claim.id, claim.fence, outcome.kind, claim.attempt, outcome.number, outcome.duration_ms]
+        args.append(outcome.value)
     return Call("settle", args, _read_settled)
 
 

@@ -10,8 +10,9 @@ from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 from rqdeps.store.scripts import NEW_JOB_COST
 
-#: A ``dependency`` is waited for; of an ``output`` the value is wanted too; a ``fallback`` stands in if it fails.
-EdgeKind = Literal["dependency", "output", "fallback"]
+#: A ``dependency`` is waited for; of an ``output`` the value is wanted too; a ``fallback`` stands in if it fails; a
+#: ``spawn`` is joined once the job has run.
+EdgeKind = Literal["dependency", "output", "fallback", "spawn"]
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,9 @@ class EdgesPage:
     edges: list[EdgeRecord]
 
 
-def edges(job_id: str, cursor: bytes = b"0") -> Call[EdgesPage]:
-    """What a job depends on, one page."""
-    return Call("edges", [job_id, cursor], _read_edges, writes=False)
+def edges(job_id: str, cursor: bytes = b"0", *, joined: bool = False) -> Call[EdgesPage]:
+    """What a job depends on, one page; or what it joins once it has run."""
+    return Call("edges", [job_id, int(joined), cursor], _read_edges, writes=False)
 
 
 def _read_edges(reply: list[Any]) -> EdgesPage:
@@ -216,6 +216,7 @@ class Standing:
         due_ms: for a scheduled job, how long until it is queued; for a started one, until its lease ends.
         ahead: for a queued job, how many entries stand before its own; ``None`` if they are very many.
         is_paused: whether its queue is paused.
+        full_at: the limit of its queue, if as many of the queue's jobs are started; else ``None``.
     """
 
     status: str
@@ -223,6 +224,7 @@ class Standing:
     due_ms: int
     ahead: int | None
     is_paused: bool
+    full_at: int | None
 
 
 def standing(job_id: str) -> Call[Standing]:
@@ -235,9 +237,9 @@ def standing(job_id: str) -> Call[Standing]:
     def read(reply: list[Any] | None) -> Standing:
         if reply is None:
             raise NoSuchJobError(job_id)
-        status, queue, score, ahead, now, paused = reply
+        status, queue, score, ahead, now, paused, full_at = reply
         due_ms = int(float(score)) - int(now) if score and score != b"inf" else 0
-        return Standing(text(status), text(queue), due_ms, None if ahead < 0 else ahead, bool(paused))
+        return Standing(text(status), text(queue), due_ms, None if ahead < 0 else ahead, bool(paused), full_at or None)
 
     return Call("standing", [job_id], read, writes=False)
 
@@ -250,21 +252,32 @@ class OutputRecord:
         job_id: the dependency.
         status: its status; empty if it has been deleted.
         value: its result, serialized; empty if there is none.
+        giver: the job whose result that is, if it holds outputs of what that job has joined; else empty.
     """
 
     job_id: str
     status: str
     value: bytes
+    giver: str = ""
 
 
-def outputs(job_id: str, cursor: bytes = b"0") -> Call[tuple[bytes, list[OutputRecord]]]:
-    """The values that a job wants of its dependencies, one page; with the next cursor, ``b"0"`` at the end."""
-    return Call("outputs", [job_id, cursor], _read_outputs, writes=False)
+def outputs(job_id: str, cursor: bytes = b"0", *, joined: bool = False) -> Call[tuple[bytes, list[OutputRecord]]]:
+    """The values that a job wants of its dependencies, one page; with the next cursor, ``b"0"`` at the end.
+
+    Args:
+        job_id: the job.
+        cursor: ``b"0"`` at first, then as replied.
+        joined: whether to read those that its result holds of what it has joined.
+    """
+    return Call("outputs", [job_id, int(joined), cursor], _read_outputs, writes=False)
 
 
 def _read_outputs(reply: list[Any]) -> tuple[bytes, list[OutputRecord]]:
     cursor, fields = reply
-    found = [OutputRecord(text(fields[i]), text(fields[i + 1]), fields[i + 2]) for i in range(0, len(fields), 3)]
+    found = [
+        OutputRecord(text(fields[i]), text(fields[i + 1]), fields[i + 2], text(fields[i + 3]))
+        for i in range(0, len(fields), 4)
+    ]
     return cursor, found
 
 
@@ -307,9 +320,39 @@ def overview(queues: Sequence[str] = ()) -> Call[dict[str, dict[str, int]]]:
     )
 
 
+@dataclass(frozen=True)
+class QueueSettings:
+    """How a queue is set by people.
+
+    Attributes:
+        is_paused: whether workers take no jobs of it.
+        limit: how many of its jobs are started at once at most; ``None`` for any number.
+    """
+
+    is_paused: bool
+    limit: int | None
+
+
+def settings(queues: Sequence[str]) -> Call[list[QueueSettings]]:
+    """How queues are set by people."""
+
+    def read(reply: list[Any]) -> list[QueueSettings]:
+        return [
+            QueueSettings(bool(reply[i]), None if reply[i + 1] is None else int(reply[i + 1]))
+            for i in range(0, len(reply), 2)
+        ]
+
+    return Call("settings", counted(queues), read, writes=False)
+
+
 def is_paused(queue: str) -> Call[bool]:
     """Whether workers take no jobs of a queue."""
-    return Call("paused", [queue], bool, writes=False)
+    return Call("settings", counted([queue]), lambda reply: bool(reply[0]), writes=False)
+
+
+def limit_of(queue: str) -> Call[int | None]:
+    """How many jobs of a queue are started at once at most; ``None`` for any number."""
+    return Call("settings", counted([queue]), lambda reply: None if reply[1] is None else int(reply[1]), writes=False)
 
 
 def list_ids(queue: str, status: str, *, offset: int, count: int) -> Call[tuple[int, list[str]]]:

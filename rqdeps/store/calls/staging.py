@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rqdeps.errors import GraphGivenUpError
+from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
 from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, job_args, read_refusal
-from rqdeps.store.scripts import BUDGET, NEW_JOB_COST
+from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_JOB_COST
 
 
 @dataclass
@@ -20,7 +20,8 @@ class Piece:
     Attributes:
         jobs: jobs, each with as many of its dependencies as fit.
         places: the place of each in the order in which the jobs go through the gate.
-        further: more dependencies of jobs of this or earlier pieces: number of the group, kind and id.
+        further: more dependencies of jobs of this or earlier pieces: number of the group, kind and id. Under the name
+            of the gate stand those that the job which spawns the graph is to join.
         cost: what it takes of the budget.
     """
 
@@ -31,36 +32,76 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Spawner:
+    """The attempt that spawns a graph, which is opened when the attempt is accepted.
+
+    Attributes:
+        id: its job.
+        fence: the fence of its claim.
+        groups: what the job is to join of the graph.
+        depends_on_others: whether the graph depends on jobs outside of it.
+    """
+
+    id: str
+    fence: int
+    groups: Sequence[NewGroup]
+    depends_on_others: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """How a graph is staged.
 
     Attributes:
-        gate: the name of the gate: the same for the same jobs, so that what was begun can be gone on with.
+        gate: the name of the gate: the same for the same jobs, or the same attempt that spawns them, so that what was
+            begun can be gone on with.
         pieces: what to stage, in order.
         first_id: a job of the graph, by which to see that it went through.
+        spawner: the attempt that spawns it, if one does.
     """
 
     gate: str
     pieces: list[Piece]
     first_id: str
+    spawner: Spawner | None = None
 
 
-def plan(jobs: Sequence[NewJob], order: Iterable[str], *, budget: int = BUDGET) -> Plan:
+def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | None = None, budget: int = BUDGET) -> Plan:
     """Plans the staging of a graph.
 
     Args:
         jobs: its jobs, in the order in which those that may run at once are to be queued.
         order: the ids of its jobs, each after all that it depends on.
+        spawner: the attempt that spawns it, if one does.
         budget: what one call may cost.
     """
     places = _places(jobs)
     by_id = {job.id: job for job in jobs}
+    gate = _gate_of(jobs, spawner)
+    joined = {} if spawner is None else _joined(spawner)
     pieces = [Piece()]
     for job_id in order:
         if job_id in by_id:
             _add(pieces, by_id[job_id], places[job_id], budget)
-    digest = hashlib.sha256("\n".join(f"{job.id} {job.nonce}" for job in jobs).encode())
-    return Plan(digest.hexdigest()[:16], pieces, jobs[0].id)
+        if job_id in joined:
+            pieces[-1].further.setdefault(gate, []).append(joined[job_id])
+            pieces[-1].cost += FURTHER_EDGE_COST
+    return Plan(gate, pieces, jobs[0].id, spawner)
+
+
+def _gate_of(jobs: Sequence[NewJob], spawner: Spawner | None) -> str:
+    if spawner is not None:
+        named = f"{spawner.id} {spawner.fence}"
+    else:
+        named = "\n".join(f"{job.id} {job.nonce}" for job in jobs)
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
+
+
+def _joined(spawner: Spawner) -> dict[str, tuple[int, EdgeKind, str]]:
+    """The edges from the spawner to what it joins, by the id of that."""
+    return {
+        job_id: (number, kind, job_id) for number, group in enumerate(spawner.groups) for kind, job_id in group.members
+    }
 
 
 def _places(jobs: Sequence[NewJob]) -> dict[str, int]:
@@ -83,12 +124,15 @@ def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
     piece.jobs.append(replace(job, groups=groups))
     piece.places.append(place)
     piece.cost += min(job.cost, max(budget - piece.cost, NEW_JOB_COST))
-    for i in range(0, len(rest), budget):
-        edges = rest[i : i + budget]
-        pieces.append(Piece(further={job.id: edges}, cost=len(edges)))
+    size = max(1, budget // FURTHER_EDGE_COST)
+    for i in range(0, len(rest), size):
+        edges = rest[i : i + size]
+        pieces.append(Piece(further={job.id: edges}, cost=FURTHER_EDGE_COST * len(edges)))
 
 
-def stage(gate: str, number: int, piece: Piece, *, new_queues: Sequence[str]) -> Call[None]:
+def stage(
+    gate: str, number: int, piece: Piece, *, new_queues: Sequence[str], spawner: Spawner | None = None
+) -> Call[None]:
     """Stages a piece.
 
     Args:
@@ -96,20 +140,35 @@ def stage(gate: str, number: int, piece: Piece, *, new_queues: Sequence[str]) ->
         number: which piece of the graph it is, from 1. One that is there already is left as it is.
         piece: the piece.
         new_queues: names of queues that the server may not know yet.
+        spawner: the attempt that spawns the graph, if one does.
 
     Raises:
         GraphGivenUpError: an earlier piece is missing, as the graph was given up.
+        ClaimLostError: the claim of the attempt that spawns the graph is lost.
+        GraphAbandonedError: an earlier attempt has left a graph behind, which is to be given up first.
         DuplicateJobError: another job with one of the ids exists.
         NoSuchJobError: one of the dependencies does not exist.
     """
     args: list[Argument] = [*counted(new_queues), *job_args(piece.jobs), *counted(piece.places), len(piece.further)]
     for job_id, edges in piece.further.items():
         args += [job_id, *counted([part for edge in edges for part in edge])]
-    return Call("stage", [gate, number, 0, *args], _read_staged, args_again=[gate, number, 1, *args])
+    head: list[Argument] = [gate, number, *_spawner_args(spawner)]
+    return Call("stage", [*head, 0, *args], _read_staged, args_again=[*head, 1, *args])
+
+
+def _spawner_args(spawner: Spawner | None) -> list[Argument]:
+    if spawner is None:
+        return ["", 0, 0, 0]
+    rules = [group.rule for group in spawner.groups]
+    return [spawner.id, spawner.fence, *counted(rules), int(spawner.depends_on_others)]
 
 
 def _read_staged(reply: list[Any]) -> None:
     _check_not_given_up(reply)
+    if text(reply[0]) == "abandoned":
+        raise GraphAbandonedError(text(reply[1]))
+    if text(reply[0]) == "lost":
+        raise ClaimLostError("the claim of this attempt was lost: what it spawns comes to nothing")
     read_refusal(reply)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from redis import Redis
 
-from rqdeps.store.invariants import keys, links, places
+from rqdeps.store.invariants import joins, keys, links, places, workflows
 from rqdeps.store.invariants.data import Data, read
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
 
@@ -35,6 +35,15 @@ _CHECKS: Final[list[Callable[[Data], Iterator[str]]]] = [
     links.check_registers,
     links.check_verdicts,
     links.check_cascades,
+    joins.check_joins,
+    joins.check_joined,
+    joins.check_spawned,
+    joins.check_outputs_are_kept,
+    workflows.check_own_jobs,
+    workflows.check_members,
+    workflows.check_counts,
+    workflows.check_cancellations,
+    workflows.check_durations,
 ]
 
 

@@ -9,64 +9,18 @@ from typing import Any, Final
 
 from redis import Redis
 
-from rqdeps.status import TERMINAL_STATUSES, JobStatus
-from rqdeps.store.invariants.rules import Group, verdict
-from rqdeps.store.keys import Keys
-
-#: The longest field name or value of a hash that stays a listpack, in bytes.
-INLINE_BYTES: Final = 64
-
-#: How many attempts that did not finish are kept of a job.
-KEPT_ATTEMPTS: Final = 10
-
-TERMINAL: Final = frozenset(status.value for status in TERMINAL_STATUSES)
-#: Statuses of jobs whose rules were met.
-RELEASED: Final = frozenset({"scheduled", "queued", "started", "joining", "finished", "failed", "stopped"})
-#: Statuses in which a job's dependencies still decide, or have decided, what becomes of it.
-DECIDED_BY_RULES: Final = frozenset({"deferred", "upstream_failed", "skipped"})
-#: Every status but the one whose jobs stand in a list.
-REGISTRIES: Final = frozenset(status.value for status in JobStatus) - {"queued"}
-#: What becomes of dependents that still wait for a job that is deleted.
-POLICIES: Final = frozenset({"cancel", "release", "delete"})
-#: In `cascades`, what stands before the name of a gate; no job's id has a colon.
-GATE_PREFIX: Final = "gate:"
-
-#: Kinds of keys, with the type of each: one for the deployment, one for each queue, each worker, each job.
-SINGLE: Final = {
-    "schema": "string",
-    "queues": "set",
-    "beat": "hash",
-    "timers": "zset",
-    "cascades": "zset",
-    "reopenings": "zset",
-    "gates": "zset",
-    "links": "string",
-    "workers": "zset",
-}
-OF_QUEUE: Final = {"queue": "list", "queue-meta": "hash", "wake": "zset", **dict.fromkeys(REGISTRIES, "zset")}
-OF_WORKER: Final = {"worker": "hash", "inbox": "list"}
-OF_GATE: Final = {"gate": "zset"}
-LONG_FIELDS: Final = ("payload", "result", "meta", "function", "retry", "description", "reason")
-OF_JOB: Final = {
-    "job": "hash",
-    "attempts": "list",
-    "dependencies": "hash",
-    "dependents": "zset",
-    **dict.fromkeys(LONG_FIELDS, "string"),
-}
-FIELDS_OF_QUEUE: Final = frozenset({"stale", "retrying", "paused"})
-FIELDS_OF_JOB: Final = frozenset(
-    {
-        *LONG_FIELDS,
-        *("status", "queue", "epoch", "created_at", "enqueued_at", "started_at", "ended_at", "scheduled_for", "nonce"),
-        *("fence", "holder", "begun", "attempt", "failures", "deaths", "waited", "stop"),
-        *("timeout", "ttl", "ttl_due", "result_ttl", "failure_ttl", "retries", "at_front"),
-        *("linked", "outputs", "fallback", "fallback_of", "stand_in", "requeued_by", "reopening"),
-        *("held", "gate", "deleting", "unlinked", "checked"),
-    }
+from rqdeps.store.invariants.rules import Group
+from rqdeps.store.invariants.schema import (
+    OF_GATE,
+    OF_JOB,
+    OF_JOIN,
+    OF_QUEUE,
+    OF_WORKER,
+    OF_WORKFLOW,
+    SINGLE,
+    TERMINAL,
 )
-#: Fields that only a job that has ended has.
-FIELDS_OF_AN_END: Final = frozenset({"ended_at", "result", "reason", "stand_in", "checked", "deleting"})
+from rqdeps.store.keys import Keys
 
 
 @dataclass(frozen=True)
@@ -81,8 +35,19 @@ class Register:
 
 @dataclass
 class Edges:
-    """The dependencies of a job: a register for each, the text of each group, and what could not be read."""
+    """What a job depends on, or what it joins: a register for each, the text of each group, and what could not be read.
 
+    Attributes:
+        key: the hash that they stand in.
+        job_id: the job.
+        are_joined: whether it joins them, or depends on them.
+        fence: while what it joins is staged: that of the claim whose attempt has spawned it.
+    """
+
+    key: str = ""
+    job_id: str = ""
+    are_joined: bool = False
+    fence: str = ""
     registers: dict[str, Register] = field(default_factory=dict)
     groups: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
     count: int = 0
@@ -93,9 +58,9 @@ class Edges:
         outcomes = [register.outcome for register in self.registers.values() if register.group == number]
         return Group.of(self.groups[number][0], outcomes)
 
-    def verdict(self) -> str:
-        """What the registers mean for the job."""
-        return verdict(self.group(number) for number in self.groups)
+    def all_groups(self) -> list[Group]:
+        """All groups, counted anew."""
+        return [self.group(number) for number in self.groups]
 
 
 @dataclass
@@ -121,6 +86,16 @@ class StoredJob:
         return self.fields.get("gate", "")
 
     @property
+    def is_workflow(self) -> bool:
+        """Whether it is a workflow's own job: it has no function, and joins the members."""
+        return self.fields.get("function") == ""
+
+    @property
+    def has_run(self) -> bool:
+        """Whether what it joins decides on it, and its dependencies no more."""
+        return "joins" in self.fields
+
+    @property
     def is_being_deleted(self) -> bool:
         """Whether it is there only until everybody has been told."""
         return "deleting" in self.fields
@@ -139,16 +114,35 @@ class StoredJob:
 
 @dataclass
 class Data:
-    """All that is stored: ``single``, ``of_queue`` and ``of_job`` hold values by kind, then by name."""
+    """All that is stored: ``single``, ``of_queue``, ``of_job`` … hold values by kind, then by name.
+
+    Attributes:
+        edges: what each job depends on.
+        joins: what each job joins.
+        spawned: by the gate, what a job will join once the attempt that has spawned it is accepted.
+    """
 
     single: dict[str, Any] = field(default_factory=dict)
     of_queue: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_QUEUE})
     of_worker: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_WORKER})
     of_gate: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_GATE})
+    of_workflow: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_WORKFLOW})
+    of_join: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_JOIN})
     of_job: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_JOB})
     unknown: list[str] = field(default_factory=list)
     jobs: dict[str, StoredJob] = field(default_factory=dict)
     edges: dict[str, Edges] = field(default_factory=dict)
+    joins: dict[str, Edges] = field(default_factory=dict)
+    spawned: dict[str, Edges] = field(default_factory=dict)
+
+    def all_edges(self) -> list[Edges]:
+        """What jobs depend on, join, or will join."""
+        return [*self.edges.values(), *self.joins.values(), *self.spawned.values()]
+
+    def edges_of(self, job_id: str) -> list[Edges]:
+        """What one job depends on, joins, or will join."""
+        found = [by_job[job_id] for by_job in (self.edges, self.joins) if job_id in by_job]
+        return [*found, *(edges for edges in self.spawned.values() if edges.job_id == job_id)]
 
     def registry(self, status: str, queue: str) -> dict[str, float]:
         """The members of a registry, with their scores."""
@@ -165,14 +159,14 @@ class Data:
         found: dict[str, float] = self.single.get(name, {})
         return found
 
-    def dependency(self, job_id: str, dependency_id: str) -> StoredJob | None:
-        """What a job depends on, if it still exists; not a later job that was given the same id."""
-        job, dependency = self.jobs.get(job_id), self.jobs.get(dependency_id)
-        if job is None or dependency is None or job_id in self.dependents(dependency_id):
+    def dependency(self, edges: Edges, dependency_id: str) -> StoredJob | None:
+        """What a job depends on, or joins, if it still exists; not a later job that was given the same id."""
+        job, dependency = self.jobs.get(edges.job_id), self.jobs.get(dependency_id)
+        if job is None or dependency is None or edges.job_id in self.dependents(dependency_id):
             return dependency
         has_chosen_id = "nonce" in dependency.fields
         is_later = dependency.number("created_at") >= job.number("created_at")
-        knows_an_end = self.edges[job_id].registers[dependency_id].outcome != ""
+        knows_an_end = edges.registers[dependency_id].outcome != ""
         return None if has_chosen_id and is_later and knows_an_end else dependency
 
     def outcome(self, job: StoredJob, kind: str) -> str:
@@ -203,6 +197,11 @@ class Data:
         members: dict[str, float] = self.of_gate["gate"].get(job.gate, {})
         return members.get("#") == 0
 
+    def holds(self, job_id: str, fence: str) -> bool:
+        """Whether a claim goes on."""
+        job = self.jobs.get(job_id)
+        return job is not None and job.status == "started" and job.fields.get("fence") == fence
+
     @property
     def queues(self) -> set[str]:
         """The names of all queues."""
@@ -225,12 +224,19 @@ def read(connection: Redis, keys: Keys) -> Data:
     client: Any = connection
     names = [key.decode() for key in client.scan_iter(match=f"{keys.prefix}*", count=1_000)]
     types = _pipelined(client, names, lambda pipe, name: pipe.type(name))
+    for name in names:
+        if name.startswith(f"{keys.prefix}function:") and types[name] == b"string":
+            types[name] = b"function"
     values = _pipelined(client, names, lambda pipe, name: _READERS[types[name].decode()](pipe, name))
     data = Data()
     for name in sorted(names):
-        _file(data, name.removeprefix(keys.prefix), types[name].decode(), values[name])
+        _file(data, name.removeprefix(keys.prefix), types[name].decode().replace("function", "string"), values[name])
     data.jobs = {job_id: StoredJob(job_id, fields) for job_id, fields in data.of_job["job"].items()}
-    data.edges = {job_id: _read_edges(fields) for job_id, fields in data.of_job["dependencies"].items()}
+    for job_id, fields in data.of_job["dependencies"].items():
+        data.edges[job_id] = _read_edges(Edges(f"dependencies:{job_id}", job_id), fields)
+    for name, fields in data.of_join["joins"].items():
+        edges = _read_edges(Edges(f"joins:{name}", name, are_joined=True), fields)
+        (data.spawned if edges.fence else data.joins)[name] = edges
     return data
 
 
@@ -243,6 +249,7 @@ def _pipelined(client: Any, names: list[str], ask: Callable[[Any, str], Any]) ->
 
 _READERS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "string": lambda pipe, name: pipe.strlen(name),
+    "function": lambda pipe, name: pipe.get(name),  # the only one of the long fields that others are compared with
     "hash": lambda pipe, name: pipe.hgetall(name),
     "list": lambda pipe, name: pipe.lrange(name, 0, -1),
     "set": lambda pipe, name: pipe.smembers(name),
@@ -258,6 +265,8 @@ def _file(data: Data, name: str, kind_of_value: str, value: Any) -> None:
         (OF_QUEUE, data.of_queue),
         (OF_WORKER, data.of_worker),
         (OF_GATE, data.of_gate),
+        (OF_WORKFLOW, data.of_workflow),
+        (OF_JOIN, data.of_join),
         (OF_JOB, data.of_job),
     ):
         if colon and kinds.get(kind) == kind_of_value:
@@ -284,19 +293,31 @@ def _decode(value: Any) -> Any:
     return value
 
 
-_REGISTER = re.compile(r"(dependency|output|fallback):(\d+):(\d+):([a-z_]*)")
+_REGISTER = re.compile(r"([a-z]+):(\d+):(\d+):([a-z_]*)")
+#: The kinds of edges, by whether they are to what a job joins.
+_KINDS = {False: {"dependency", "output", "fallback"}, True: {"spawn", "output"}}
 _GROUP = re.compile(r"([a-z_]+):(\d+):(\d+):(\d+):(\d+)")
 
 
-def _read_edges(fields: dict[str, str]) -> Edges:
-    edges = Edges()
+#: The claim whose attempt has spawned what a job is to join.
+_CLAIM = re.compile(r"([^:]+):(\d+)")
+
+
+def _read_edges(edges: Edges, fields: dict[str, str]) -> Edges:
     for name, text in fields.items():
-        group, register = _GROUP.fullmatch(text), _REGISTER.fullmatch(text)
+        group, register, claim = _GROUP.fullmatch(text), _REGISTER.fullmatch(text), _CLAIM.fullmatch(text)
         if name == "#" and text.isdigit():
             edges.count = int(text)
+        elif name == "#by" and edges.are_joined and claim:
+            edges.job_id, edges.fence = claim.groups()
         elif name.startswith("#") and name[1:].isdigit() and group:
             edges.groups[int(name[1:])] = (group[1], [int(number) for number in group.groups()[1:]])
-        elif not name.startswith("#") and register and register[4] in {*TERMINAL, ""}:
+        elif (
+            not name.startswith("#")
+            and register
+            and register[1] in _KINDS[edges.are_joined]
+            and register[4] in {*TERMINAL, ""}
+        ):
             edges.registers[name] = Register(register[1], int(register[2]), int(register[3]), register[4])
         else:
             edges.unreadable.append(f"{name} = {text}")

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from rqdeps.status import JobStatus
-from rqdeps.store.invariants.data import (
+from rqdeps.store.invariants.data import Data
+from rqdeps.store.invariants.schema import (
     FIELDS_OF_AN_END,
     FIELDS_OF_JOB,
     FIELDS_OF_QUEUE,
     INLINE_BYTES,
     KEPT_ATTEMPTS,
+    KEPT_LINES,
     LONG_FIELDS,
     POLICIES,
     TERMINAL,
-    Data,
 )
 
-_DELETING: Final = re.compile(rf"({'|'.join(POLICIES)})(:open)?")
+_DELETING: Final = re.compile(rf"({'|'.join(POLICIES)})(:open)?(:members)?")
 
 
 def check_keys(data: Data) -> Iterator[str]:
@@ -45,6 +46,7 @@ def check_hashes_stay_small(data: Data) -> Iterator[str]:
     hashes = [
         (f"{kind}:{owner}", value) for kind in ("job", "dependencies") for owner, value in data.of_job[kind].items()
     ]
+    hashes += [(f"joins:{job_id}", data.of_join["joins"][job_id]) for job_id in data.joins]
     hashes += [(f"queue-meta:{queue}", value) for queue, value in data.of_queue["queue-meta"].items()]
     hashes += [("beat", data.single.get("beat", {}))]
     for key, fields in hashes:
@@ -75,9 +77,9 @@ def check_fields(data: Data) -> Iterator[str]:
         if job.status not in TERMINAL:
             for name in job.fields.keys() & FIELDS_OF_AN_END:
                 yield f"job {job.id}: is {job.status}, and has {name}, which belongs to an end"
-        if "result" in job.fields and job.status != "finished":
+        if "result" in job.fields and job.status != "finished" and not job.has_run:
             yield f"job {job.id}: is {job.status}, and has a result"
-        if "stop" in job.fields and job.status != "started" and job.status not in TERMINAL:
+        if "stop" in job.fields and job.status not in {"started", "joining", *TERMINAL}:
             yield f"job {job.id}: is {job.status}, and is still to be stopped"
         if not _DELETING.fullmatch(job.fields.get("deleting", "cancel")):
             yield f"job {job.id}: is deleted in an unknown way, {job.fields['deleting']!r}"
@@ -99,3 +101,5 @@ def check_jobs(data: Data) -> Iterator[str]:
             yield f"job {job.id}: is {job.status}, and has no time of its end"
         if len(data.of_job["attempts"].get(job.id, [])) > KEPT_ATTEMPTS:
             yield f"job {job.id}: more than {KEPT_ATTEMPTS} attempts are kept"
+        if len(data.of_job["log"].get(job.id, [])) > KEPT_LINES:
+            yield f"job {job.id}: more than {KEPT_LINES} lines of its log are kept"

@@ -4,57 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rqdeps.store.invariants.data import (
-    DECIDED_BY_RULES,
-    GATE_PREFIX,
-    RELEASED,
-    TERMINAL,
-    Data,
-    Edges,
-    StoredJob,
-)
+from rqdeps.store.invariants.data import Data, Edges, StoredJob
+from rqdeps.store.invariants.rules import verdict
+from rqdeps.store.invariants.schema import CANCEL_PREFIXES, DECIDED_BY_RULES, GATE_PREFIX, RELEASED, TERMINAL
 
 
 def check_groups(data: Data) -> Iterator[str]:
     """The counts of a group are those of its registers."""
-    for job_id, edges in data.edges.items():
-        job = data.jobs.get(job_id)
+    for edges in data.all_edges():
+        job = data.jobs.get(edges.job_id)
         if job is not None and "unlinked" in job.fields:
             continue  # it goes piece by piece
         for text in edges.unreadable:
-            yield f"dependencies:{job_id} has an unreadable field {text}"
+            yield f"{edges.key} has an unreadable field {text}"
         if sorted(edges.groups) != list(range(edges.count)) or edges.count == 0:
-            yield f"dependencies:{job_id} counts {edges.count} groups, and has {sorted(edges.groups)}"
+            yield f"{edges.key} counts {edges.count} groups, and has {sorted(edges.groups)}"
         for name, register in edges.registers.items():
             if register.group not in edges.groups:
-                yield f"dependencies:{job_id}: {name} stands in group {register.group}, which does not exist"
+                yield f"{edges.key}: {name} stands in group {register.group}, which does not exist"
         for number, (rule, counts) in edges.groups.items():
             group = edges.group(number)
             recount = [group.total, group.finished, group.failed, group.skipped]
             if counts != recount:
-                yield f"dependencies:{job_id}: group {number} ({rule}) counts {counts}, its registers {recount}"
-        wanted = sum(register.kind != "dependency" for register in edges.registers.values())
-        if job is not None and job.number("outputs") != wanted:
-            yield f"job {job_id}: counts {job.number('outputs')} outputs, its registers {wanted}"
+                yield f"{edges.key}: group {number} ({rule}) counts {counts}, its registers {recount}"
+    for job in data.jobs.values():
+        registers = data.edges.get(job.id, Edges()).registers.values()
+        wanted = sum(register.kind != "dependency" for register in registers)
+        if job.number("outputs") != wanted and "unlinked" not in job.fields:
+            yield f"job {job.id}: counts {job.number('outputs')} outputs, its registers {wanted}"
 
 
 def check_edges_agree(data: Data) -> Iterator[str]:
-    """Who depends on a job stands among its dependents, in a place of its own."""
-    for job_id, edges in data.edges.items():
+    """Who depends on a job, or joins it, stands among its dependents, in a place of its own."""
+    for edges in data.all_edges():
         for dependency_id in edges.registers:
-            if data.dependency(job_id, dependency_id) and job_id not in data.dependents(dependency_id):
-                yield f"job {job_id} depends on {dependency_id}, and is not in dependents:{dependency_id}"
+            if data.dependency(edges, dependency_id) and edges.job_id not in data.dependents(dependency_id):
+                verb = "joins" if edges.are_joined else "depends on"
+                yield f"job {edges.job_id} {verb} {dependency_id}, and is not in dependents:{dependency_id}"
     for dependency_id in data.of_job["dependents"]:
         orders = data.dependents(dependency_id)
+        job = data.jobs.get(dependency_id)
         for job_id, order in orders.items():
-            register = data.edges[job_id].registers.get(dependency_id) if job_id in data.edges else None
-            if register is None:
+            kinds = {
+                edges.registers[dependency_id].kind
+                for edges in data.edges_of(job_id)
+                if dependency_id in edges.registers
+            }
+            # Who is run again joins no more what its last attempt had spawned, and leaves it alone.
+            if not kinds and (job is None or job.fields.get("spawned_by") != job_id):
                 yield f"dependents:{dependency_id} holds {job_id}, which does not depend on it"
-            elif (order == 0) != (register.kind == "fallback"):
-                yield f"dependents:{dependency_id} holds {job_id} at {order:g}, and it is its {register.kind}"
+            for kind in kinds:
+                if (order == 0) != (kind == "fallback"):
+                    yield f"dependents:{dependency_id} holds {job_id} at {order:g}, and it is its {kind}"
         if len(set(orders.values())) < len(orders) or min(orders.values()) < 0:
             yield f"dependents:{dependency_id}: its orders are not distinct whole numbers"
-        job = data.jobs.get(dependency_id)
         if job is not None and job.number("linked") < max(orders.values()):
             yield f"job {dependency_id}: linked is {job.number('linked')}, below an order in its dependents"
 
@@ -80,12 +83,13 @@ def check_fallbacks(data: Data) -> Iterator[str]:
 
 def check_registers(data: Data) -> Iterator[str]:
     """A register tells what its dependency has come to, unless the dependency's cascade has yet to come by."""
-    for job_id, edges in data.edges.items():
+    for edges in [*data.edges.values(), *data.joins.values()]:
+        job_id = edges.job_id
         job = data.jobs.get(job_id)
         if job is None or job.is_being_deleted or data.is_given_up(job):
             continue
         for dependency_id, register in edges.registers.items():
-            dependency = data.dependency(job_id, dependency_id)
+            dependency = data.dependency(edges, dependency_id)
             if dependency is None:
                 if register.outcome == "":
                     yield f"job {job_id}: is {job.status}, and waits for {dependency_id}, which does not exist any more"
@@ -123,20 +127,22 @@ def check_verdicts(data: Data) -> Iterator[str]:
     """A job that its dependencies decide on is what they make of it; one that was released had its rules met."""
     for job in data.jobs.values():
         edges = data.edges.get(job.id)
+        is_decided = job.status in DECIDED_BY_RULES and not job.has_run
         if job.is_being_deleted or "unlinked" in job.fields:
             continue
         if edges is None:
-            if job.status in DECIDED_BY_RULES:
+            if is_decided:
                 yield f"job {job.id}: is {job.status}, and has no dependencies"
             continue
-        demanded = edges.verdict()
-        if job.status in DECIDED_BY_RULES and job.status != demanded:
+        demanded = verdict(edges.all_groups())
+        if is_decided and job.status != demanded:
             yield f"job {job.id}: is {job.status}, and its dependencies make it {demanded}"
         # What was met once may be reopened later, which is a new epoch; released is released. A person may have had a
         # job run in spite of its rules, which is a new epoch of the job, or treated it as finished.
         is_first_life = job.number("epoch") == 1 and all(each.epoch == 1 for each in edges.registers.values())
         was_skipped = job.status == "finished" and job.number("attempt") == 0
-        if job.status in RELEASED and is_first_life and not was_skipped and demanded != "queued":
+        was_released = job.status in RELEASED or job.has_run
+        if was_released and is_first_life and not was_skipped and demanded != "queued":
             yield f"job {job.id}: is {job.status}, and its dependencies never let it run ({demanded})"
 
 
@@ -144,7 +150,7 @@ def check_cascades(data: Data) -> Iterator[str]:
     """Cascades are of jobs that have something to tell; and what is being deleted goes with its cascade."""
     for name in ("cascades", "reopenings"):
         for job_id, place in data.sorted_set(name).items():
-            if job_id.startswith(GATE_PREFIX):
+            if name == "cascades" and job_id.startswith((GATE_PREFIX, *CANCEL_PREFIXES)):
                 continue
             job = data.jobs.get(job_id)
             if job is None:

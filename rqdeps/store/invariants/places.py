@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rqdeps.store.invariants.data import GATE_PREFIX, REGISTRIES, Data
+from rqdeps.store.invariants.data import Data
+from rqdeps.store.invariants.schema import GATE_PREFIX, REGISTRIES
 
 
 def check_registries(data: Data) -> Iterator[str]:
@@ -58,8 +59,10 @@ def check_queues(data: Data) -> Iterator[str]:
 def check_wake_markers(data: Data) -> Iterator[str]:
     """An idle worker is woken for every job that it may claim."""
     for queue in data.queues:
-        is_paused = "paused" in data.of_queue["queue-meta"].get(queue, {})
-        if data.live_entries(queue) and not is_paused and not data.of_queue["wake"].get(queue):
+        settings = data.of_queue["queue-meta"].get(queue, {})
+        is_full = len(data.registry("started", queue)) >= float(settings.get("limit", "inf"))
+        may_claim = data.live_entries(queue) and "paused" not in settings and not is_full
+        if may_claim and not data.of_queue["wake"].get(queue):
             yield f"queue {queue} has jobs to claim, and no wake marker"
 
 

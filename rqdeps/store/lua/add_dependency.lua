@@ -1,4 +1,5 @@
 -- @include lib/new_jobs
+-- @include lib/above
 -- @include lib/deliver
 -- add_dependency: lets a job that has not run yet wait for others too.
 --   KEYS   prefix
@@ -38,7 +39,7 @@ for _, dependency in ipairs(ids) do
 end
 if #fresh == 0 then
   return { 'ok', cascades_left() }
-elseif not MAY_WAIT[j.status] or j.attempt > 0 then
+elseif not MAY_WAIT[j.status] or j.attempt > 0 or j.joins then
   return { 'refused', j.status }
 end
 
@@ -46,16 +47,14 @@ end
 
 -- What has to end before a job's dependents know what it came to, or nil if that is too much for this call.
 local function waited_for(up, budget)
-  if redis.call('HLEN', key('dependencies', up)) > budget then
-    return nil
-  end
   local list = {}
-  for _, field in ipairs(redis.call('HKEYS', key('dependencies', up))) do
-    if string.sub(field, 1, 1) ~= '#' then
-      list[#list + 1] = field
+  for _, hash in ipairs(above.hashes(up)) do
+    if redis.call('HLEN', hash) + #list > budget then
+      return nil
     end
+    above.add(list, redis.call('HKEYS', hash), 1)
   end
-  list[#list + 1] = redis.call('HGET', key('job', up), 'fallback') or nil
+  above.add_fallback(list, up)
   return list
 end
 
@@ -104,7 +103,7 @@ end
 
 -- The edges.
 
-local groups = edges.read_groups(id)
+local groups = edges.read_groups(hash)
 local n
 for i, g in ipairs(groups) do
   if g.rule == rule and is_additive then
@@ -136,12 +135,12 @@ if j.status == 'queued' or j.status == 'scheduled' then
   if decision ~= 'queued' then -- to be released once more is a new epoch
     local fields_of_epoch = {}
     leave(j)
-    begin_epoch(j, fields_of_epoch)
+    begin_epoch(j, fields_of_epoch, decision)
     become(j, decision, fields_of_epoch, { left = true })
     cascades.begin(j)
   end
 else
-  resolve.decide(id, decision, ids[1])
+  resolve.decide(id, groups, false, ids[1])
 end
 local left = deliver(BUDGET)
 wake.flush()

@@ -45,8 +45,9 @@ end
 
 while #stack > 0 and looks < BUDGET do
   local id, cursor = unpack(table.remove(stack))
-  local groups = edges.read_groups(id)
-  local page = redis.call('HSCAN', key('dependencies', id), cursor, 'COUNT', 100)
+  local hash = edges.deciding({ id = id, joins = redis.call('HGET', key('job', id), 'joins') or nil })
+  local groups = edges.read_groups(hash)
+  local page = redis.call('HSCAN', hash, cursor, 'COUNT', 100)
   if page[1] ~= '0' then
     stack[#stack + 1] = { id, page[1] }
   end

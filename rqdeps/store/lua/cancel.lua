@@ -1,39 +1,30 @@
 -- @include lib/deliver
--- cancel: ends jobs before they run. One that runs is marked, its worker told, and it ends as stopped.
+-- cancel: ends jobs before they run. One that runs is marked, its worker told, and it ends as stopped; one that joins
+-- others ends once these have, and a workflow's own job cancels the members.
 --   KEYS   prefix
---   ARGV   list of ids
---   reply  {cascades left, {for each: canceled, started (it will be stopped), the status in which it had ended, or '' if
---           there is no such job}}
+--   ARGV   list of ids · 1 if those of a workflow's members that clean up are canceled too, else 0
+--   reply  {cascades left, {for each: canceled, started (it will be stopped), joining (it will end with what it joins), the
+--           status in which it had ended, or '' if there is no such job}}
 
 allow_when_full()
 
-local function stop(j)
-  if j.stop then
-    return
-  end
-  redis.call('HSET', key('job', j.id), 'stop', 1)
-  local worker = string.match(j.holder or '', '^(.*)%.%d+$')
-  if worker and redis.call('ZSCORE', PREFIX .. 'workers', worker) then
-    redis.call('RPUSH', key('inbox', worker), j.id .. ':' .. digits(j.fence))
-  end
-end
-
+local ids, all = argument.list(), argument.text() == '1'
 local statuses, may_be_again = {}, false
-for i, id in ipairs(argument.list()) do
+for i, id in ipairs(ids) do
   local j = job.read(id)
   if not j or not gates.is_visible(j) then
     statuses[i] = ''
   else
-    if j.status == 'started' then
-      stop(j)
-    elseif not TERMINAL[j.status] then
-      become(j, 'canceled')
-    else
+    if job.is_workflow(j) then
+      cancel.begin_workflow(j, all)
+    elseif TERMINAL[j.status] then
       may_be_again = true
+    else
+      cancel.one(j)
     end
     statuses[i] = j.status
   end
 end
-local left = deliver(BUDGET)
+local left = deliver(BUDGET - MOVE_COST * #ids)
 wake.flush()
 return { may_be_again and cascades_left() or left, statuses }

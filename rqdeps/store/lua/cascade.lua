@@ -6,7 +6,6 @@
 
 allow_when_full()
 
-cascades.resume()
-deliver(BUDGET)
+carry_on(BUDGET)
 wake.flush()
 return cascades_left()

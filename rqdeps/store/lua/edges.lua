@@ -2,14 +2,14 @@
 -- @include lib/rules
 -- edges: what a job depends on, a page at a time.
 --   KEYS   prefix
---   ARGV   id · cursor: 0 at first, then as replied
+--   ARGV   id · 1 for what it joins, 0 for what it waits for before it runs · cursor: 0 at first, then as replied
 --   reply  {next cursor, or 0 at the end, {group: `rule:total:ok:bad:skip`, …},
 --           {id, kind, number of its group, outcome so far, status now, 1 if it has a part in it that its group can't be
 --           met any more, else 0, …}}; a page may be empty, and an edge come twice
 
-local id, cursor = argument.text(), argument.text()
-local hash = key('dependencies', id)
-local groups, texts = edges.read_groups(id), {}
+local id, kind_of_hash, cursor = argument.text(), argument.text() == '1' and 'joins' or 'dependencies', argument.text()
+local hash = key(kind_of_hash, id)
+local groups, texts = edges.read_groups(hash), {}
 for n, group in ipairs(groups) do
   texts[n] = edges.group_text(group)
 end

@@ -126,13 +126,15 @@ if due then
 end
 
 for _, gate in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'gates', '-inf', digits(now), 'LIMIT', 0, 10)) do
-  if budget > 0 then
+  if gates.is_awaited(gate) then
+    gates.prolong(gate)
+    budget = budget - 1
+  elseif budget > 0 then
     budget = budget - gates.give_up(gate, budget)
   end
 end
 
-cascades.resume()
-deliver(math.max(budget, 50))
+carry_on(math.max(budget, 50))
 local has_more = budget <= 0 or cascades_left() > 0
   or redis.call('ZCOUNT', PREFIX .. 'gates', '-inf', digits(now)) > 0
 

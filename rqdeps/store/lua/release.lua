@@ -36,13 +36,16 @@ for _, j in ipairs(held) do
   leave(j)
   if queue ~= '' and queue ~= j.queue then
     redis.call('SADD', PREFIX .. 'queues', queue)
+    if j.workflow then
+      redis.call('HSET', key('workflow', j.workflow), 'queue:' .. queue, 1)
+    end
     local from = j.queue
     j.queue = queue
     fields = { 'queue', queue }
     move_fallbacks(j, from)
   end
-  place(j, edges.read_groups(j.id), fields, { left = true })
+  place(j, edges.read_groups(edges.deciding(j)), fields, { left = true })
 end
-local left = deliver(BUDGET)
+local left = deliver(BUDGET - MOVE_COST * #ids)
 wake.flush()
 return { 'ok', again and cascades_left() or left }

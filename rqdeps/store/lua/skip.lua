@@ -14,8 +14,8 @@ elseif j.status == 'finished' then
 end
 local fields = {}
 local had_ended = TERMINAL[j.status]
-if had_ended then -- first, since what it kept of its end goes
-  job.drop(j, { 'reason', 'result' })
+if had_ended or j.joins then -- first, since what it kept of its end, or has returned, goes
+  job.drop(j, { 'reason', 'result', 'gives' })
 end
 job.put(fields, id, 'result', value)
 job.put(fields, id, 'reason', reason)

@@ -2,17 +2,32 @@
 -- stage: saves a piece of a graph behind a gate, where nobody sees it until the gate is opened.
 --   KEYS   prefix
 --   ARGV   gate · number of this piece, from 1
+--          the job that spawns the graph, or empty · the fence of its claim · list of rules: the groups that it will join
+--          1 if the graph depends on jobs outside of it, else 0
 --          the jobs, see lib/new_jobs · list of their places in the order of the graph
 --          number of jobs of this or earlier pieces that get more dependencies; for each:
---            id · list of group, kind, id, group, kind, id, …
---   reply  {'ok'} · {'given up'} · {'duplicate', id} · {'unknown', id}
+--            id, or the gate for the job that spawns the graph · list of group, kind, id, group, kind, id, …
+--   reply  {'ok'} · {'given up'} · {'lost'}: the claim is · {'duplicate', id} · {'unknown', id}
+--          {'abandoned', gate}: an earlier attempt of the job that spawns left that behind, to be given up first
 
 local gate, number = argument.text(), argument.number()
+local spawner, fence, rules_of_join = argument.text(), argument.text(), argument.list()
+local depends_on_others = argument.text() == '1'
+if spawner ~= '' and not gates.is_held(spawner, fence) then
+  return { 'lost' }
+end
 local pieces = gates.pieces(gate)
 if not pieces or pieces < number - 1 then
   return { 'given up' }
 elseif pieces >= number then
   return { 'ok' } -- this is the second sending
+end
+
+if spawner ~= '' then
+  local left_behind = redis.call('HGET', key('job', spawner), 'spawning')
+  if left_behind and left_behind ~= gate and gates.is_closed(left_behind) then
+    return { 'abandoned', left_behind }
+  end
 end
 
 new_jobs.read()
@@ -22,32 +37,78 @@ if refusal then
   return refusal
 end
 
+-- The job that gets more dependencies: the hash of its registers, and the id by which it is linked.
+local function taker(id)
+  if id == gate then
+    return { hash = key('joins', gate), id = spawner }
+  end
+  local j = new_jobs.find(id, gate)
+  -- A job that an earlier call has saved has its edges already.
+  return j and (new_jobs.by_id[id] or j.gate == gate) and { hash = edges.deciding(j), id = id }
+end
+
 local further = {}
 for i = 1, argument.number() do
-  local more = { id = argument.text(), list = argument.list() }
-  -- A job that an earlier call has saved has its edges already.
-  local j = new_jobs.find(more.id, gate)
-  if j and (new_jobs.by_id[more.id] or j.gate == gate) then
+  local more = taker(argument.text())
+  local list = argument.list()
+  if more then
+    more.list = list
     further[#further + 1] = more
-    for m = 3, #more.list, 3 do
-      if not new_jobs.find(more.list[m], gate) then
-        return { 'unknown', more.list[m] }
+    for m = 3, #list, 3 do
+      if not new_jobs.find(list[m], gate) then
+        return { 'unknown', list[m] }
       end
     end
   end
 end
 
 gates.note_piece(gate, number)
+
+-- What the job that spawns the graph will join has no members yet.
+local function prepare_join()
+  gates.note_spawner(gate, spawner, fence)
+  local fields = { '#', #rules_of_join }
+  for n, rule in ipairs(rules_of_join) do
+    fields[#fields + 1] = '#' .. (n - 1)
+    fields[#fields + 1] = edges.group_text({ rule = rule, total = 0, ok = 0, bad = 0, skip = 0 })
+  end
+  redis.call('HSET', key('joins', gate), unpack(fields))
+  if depends_on_others then -- from now on, circles can be closed through it
+    redis.call('INCR', PREFIX .. 'links')
+  end
+end
+
+-- What is spawned belongs to the workflow of its spawner, and cleans up if that does.
+local function inherit()
+  local facts = redis.call('HMGET', key('job', spawner), 'workflow', 'cleans_up')
+  for _, j in ipairs(new_jobs.fresh) do
+    for i, name in ipairs({ 'workflow', 'cleans_up' }) do
+      if facts[i] then
+        j[name] = facts[i]
+        table.insert(j.given, name)
+        table.insert(j.given, facts[i])
+      end
+    end
+  end
+end
+
+if spawner ~= '' then
+  if number == 1 then
+    prepare_join()
+  end
+  inherit()
+end
+
 new_jobs.save_edges(gate)
 for _, more in ipairs(further) do
-  local hash, fields, outputs, used = key('dependencies', more.id), {}, 0, {}
-  local groups = edges.read_groups(more.id)
+  local fields, outputs, used = {}, 0, {}
+  local groups = edges.read_groups(more.hash)
   for m = 1, #more.list, 3 do
     local n, kind, id = tonumber(more.list[m]), more.list[m + 1], more.list[m + 2]
     fields[#fields + 1] = id
     fields[#fields + 1] = new_jobs.link(more.id, kind, n, groups[n + 1], new_jobs.find(id, gate))
     used[n] = true
-    if kind ~= 'dependency' then
+    if TAKES_VALUE[kind] then
       outputs = outputs + 1
     end
   end
@@ -55,8 +116,8 @@ for _, more in ipairs(further) do
     fields[#fields + 1] = '#' .. n
     fields[#fields + 1] = edges.group_text(groups[n + 1])
   end
-  redis.call('HSET', hash, unpack(fields))
-  if outputs > 0 then
+  redis.call('HSET', more.hash, unpack(fields))
+  if outputs > 0 and more.id ~= spawner then -- the spawner takes them once it has run
     local fresh = new_jobs.by_id[more.id]
     if fresh then
       fresh.outputs = (fresh.outputs or 0) + outputs
@@ -66,6 +127,7 @@ for _, more in ipairs(further) do
   end
 end
 new_jobs.save_links()
+new_jobs.enter_workflows()
 new_jobs.register_queues()
 
 for i, j in ipairs(new_jobs.all) do
@@ -73,6 +135,9 @@ for i, j in ipairs(new_jobs.all) do
     local fields = new_jobs.fields_of(j)
     redis.call('HSET', key('job', j.id), 'status', 'created', 'gate', gate, unpack(fields))
     redis.call('ZADD', key('gate', gate), places[i], j.id)
+    if j.workflow and not job.is_workflow(j) then
+      count_in_workflow(j, 'created')
+    end
   end
 end
 return { 'ok' }

@@ -3,7 +3,8 @@
 --   KEYS   prefix
 --   ARGV   id
 --   reply  nil if there is no such job, or {status, queue, score in its registry or '', place in its queue from 0 or -1,
---           the server's time in ms, 1 if the queue is paused, else 0}
+--           the server's time in ms, 1 if the queue is paused, else 0,
+--           the queue's limit if as many of its jobs are started, else 0}
 
 local FARTHEST_LOOK = 10000
 
@@ -19,5 +20,9 @@ if status == 'queued' then
 elseif not facts[4] then
   score = redis.call('ZSCORE', key(status, queue), id) or ''
 end
-local is_paused = redis.call('HEXISTS', key('queue-meta', queue), 'paused')
-return { status, queue, score, place_in_queue, digits(now), is_paused }
+local settings = redis.call('HMGET', key('queue-meta', queue), 'paused', 'limit')
+local limit = tonumber(settings[2] or 0)
+if redis.call('ZCARD', key('started', queue)) < limit then
+  limit = 0
+end
+return { status, queue, score, place_in_queue, digits(now), settings[1] and 1 or 0, limit }

@@ -2,8 +2,8 @@
 -- @include lib/cascades
 -- lib/become: moves jobs, and sees to it that those below will know.
 
--- Statuses that dependencies decide on.
-local DECIDED_BY_RULES = { deferred = true, upstream_failed = true, skipped = true }
+-- Statuses that dependencies decide on, or what a job joins once it has run.
+local DECIDED_BY_RULES = { deferred = true, joining = true, upstream_failed = true, skipped = true }
 
 -- What this call released: a job, the dependency whose end did it, and so on.
 local released = {}
@@ -22,10 +22,23 @@ local function become(j, status, fields, how)
   end
 end
 
+-- Tasks in `cascades`: a workflow is being canceled, but for what cleans up; or all of it.
+local CANCEL, CANCEL_ALL = 'cancel', 'cancel-all'
+
+-- Whether a job's workflow is being canceled, and the job with it.
+local function is_being_canceled(j)
+  local tasks = PREFIX .. 'cascades'
+  return j.workflow
+    and (not j.cleans_up and redis.call('ZSCORE', tasks, CANCEL .. ':' .. j.workflow)
+      or redis.call('ZSCORE', tasks, CANCEL_ALL .. ':' .. j.workflow))
+end
+
 -- Moves a job to where it can be claimed: its queue, or the wait for its time.
 local function release(j, fields, how)
   how = how or {}
-  if j.scheduled_for > now then
+  if is_being_canceled(j) then
+    become(j, 'canceled', fields, how)
+  elseif j.scheduled_for > now then
     how.due = j.scheduled_for
     become(j, 'scheduled', fields, how)
   else

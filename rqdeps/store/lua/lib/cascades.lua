@@ -3,7 +3,8 @@
 -- the job starts it anew. What one call begins and does not get done waits in a sorted set, scored by the place of the last
 -- dependent told. First comes that a job lives again: in `reopenings`. While any such news is under way, no other is told,
 -- so that nobody is released on an end that is being taken back. Then comes how jobs have ended: in `cascades`. Jobs that
--- are being deleted, and gates that are being opened, wait there too.
+-- are being deleted wait there too, and other tasks that take many steps: gates that are being opened, workflows that are
+-- being canceled.
 
 local REOPENINGS, ENDS = 'reopenings', 'cascades'
 local ORDER = { REOPENINGS, ENDS }
@@ -15,7 +16,6 @@ local cascades = {
 
 -- Fallbacks come first: their place is 0.
 local BEFORE_ALL = -1
-local GATE = 'gate:'
 
 local function add(set, cascade)
   cascade.set, cascade.is_reopening = set, set == REOPENINGS
@@ -56,10 +56,32 @@ function cascades.begin(j)
   cascades.of[j.id] = add(set, { j = j, after = BEFORE_ALL, stored = stored })
 end
 
--- A gate lets its jobs through.
-function cascades.begin_gate(gate)
-  redis.call('ZADD', PREFIX .. ENDS, 0, GATE .. gate)
-  cascades.of[GATE .. gate] = add(ENDS, { gate = gate, stored = true })
+-- A task is stored as `task:name`; no job's id has a colon.
+local function member_of(cascade)
+  return cascade.task and cascade.task .. ':' .. cascade.name or cascade.j.id
+end
+
+-- Begins a task, from its first step. It is stored at once, so that others see that it is under way.
+function cascades.begin_task(task, name)
+  local member = task .. ':' .. name
+  redis.call('ZADD', PREFIX .. ENDS, 0, member)
+  local known = cascades.of[member]
+  if known then
+    known.after = 0
+  else
+    cascades.of[member] = add(ENDS, { task = task, name = name, after = 0, stored = true })
+  end
+end
+
+-- A task has come to nothing, wherever it stands.
+function cascades.end_task(task, name)
+  local member = task .. ':' .. name
+  redis.call('ZREM', PREFIX .. ENDS, member)
+  local known = cascades.of[member]
+  if known then
+    remove_from_list(known)
+    cascades.of[member] = nil
+  end
 end
 
 -- The end of a job, its reopening, or what it was told, may change what the jobs it stands in for have come to. After a
@@ -85,13 +107,11 @@ local function resume(set)
     local page = redis.call(order, waiting, 0, PAGE - 1, 'WITHSCORES')
     for i = 1, #page, 2 do
       local id = page[i]
-      local gate = string.match(id, '^' .. GATE .. '(.*)$')
+      local task, name = string.match(id, '^(.*):(.*)$')
       if not cascades.of[id] then
-        local j = not gate and job.read(id)
-        if gate then
-          cascades.of[id] = add(set, { gate = gate, stored = true })
-        elseif j then
-          cascades.of[id] = add(set, { j = j, after = tonumber(page[i + 1]), stored = true })
+        local j = not task and job.read(id)
+        if task or j then
+          cascades.of[id] = add(set, { j = j, task = task, name = name, after = tonumber(page[i + 1]), stored = true })
         else
           redis.call('ZREM', waiting, id)
         end
@@ -113,12 +133,13 @@ local function resume_reopenings()
   end
 end
 
--- Takes up what was left behind.
+-- Takes up what was left behind. Returns whether there was anything.
 function cascades.resume()
   resume_reopenings()
   if others_are_done then
     resume(ENDS)
   end
+  return #cascades.lists[REOPENINGS] + #cascades.lists[ENDS] > 0
 end
 
 -- The cascade to work on now, or nil.
@@ -134,7 +155,7 @@ end
 
 -- A cascade has come to its end. After the word that a job lives again comes how it has ended, if it has meanwhile.
 function cascades.complete(cascade)
-  local id = cascade.gate and GATE .. cascade.gate or cascade.j.id
+  local id = member_of(cascade)
   if cascade.stored then
     redis.call('ZREM', PREFIX .. cascade.set, id)
   end
@@ -154,9 +175,7 @@ function cascades.save()
   for _, set in ipairs(ORDER) do
     for _, cascade in ipairs(cascades.lists[set]) do
       left = left + 1
-      if not cascade.gate then
-        redis.call('ZADD', PREFIX .. set, digits(cascade.after), cascade.j.id)
-      end
+      redis.call('ZADD', PREFIX .. set, digits(cascade.after), member_of(cascade))
     end
   end
   return left

@@ -13,6 +13,11 @@ local function deliver(budget)
   return delivery.run(budget)
 end
 
+-- Works off what others have left too.
+local function carry_on(budget)
+  return delivery.run(budget, true)
+end
+
 -- How many cascades there are. The second sending of a call can't tell which of them the first one left.
 local function cascades_left()
   return redis.call('ZCARD', PREFIX .. 'reopenings') + redis.call('ZCARD', PREFIX .. 'cascades')

@@ -1,4 +1,5 @@
 -- @include lib/gates
+-- @include lib/cancel
 -- lib/delivery: works off cascades within a budget.
 
 local delivery = {}
@@ -38,22 +39,30 @@ local function tell_some(cascade, budget)
   return cost
 end
 
-local function let_some_through(cascade, budget)
-  local cost, were_last = gates.let_through(cascade.gate, budget)
-  if were_last then
+-- Tasks that are no cascade of a job. Each step returns what it cost, and whether it was the last.
+local TASKS = {
+  gate = function(cascade, budget)
+    return gates.let_through(cascade.name, budget)
+  end,
+  [CANCEL] = cancel.some_members,
+  [CANCEL_ALL] = cancel.some_members,
+}
+
+local function do_some(cascade, budget)
+  local cost, was_last = TASKS[cascade.task](cascade, budget)
+  if was_last then
     cascades.complete(cascade)
   end
   return cost
 end
 
 -- Works off what this call has begun and taken up, within a budget. Returns how many cascades had to be left.
-function delivery.run(budget)
+--   carries_on  whether to take up more of what others have left, as long as the budget lasts
+function delivery.run(budget, carries_on)
   local cascade = cascades.current()
-  while cascade and budget > 0 do
-    if cascade.gate then
-      budget = budget - let_some_through(cascade, budget)
-    else
-      budget = budget - tell_some(cascade, budget)
+  while budget > 0 and (cascade or carries_on and cascades.resume()) do
+    if cascade then
+      budget = budget - (cascade.task and do_some or tell_some)(cascade, budget)
     end
     cascade = cascades.current()
   end

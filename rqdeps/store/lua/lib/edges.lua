@@ -1,8 +1,9 @@
 -- @include lib/base
 -- lib/edges: the registers of a job, one for each of its dependencies, and the groups they stand in.
 -- A register is `kind:group:epoch:outcome`; its outcome is empty while it waits. The kind is `dependency`; `output` where
--- the job wants the dependency's value too; `fallback` where it stands in for the dependency if that fails. `#` holds the
--- number of groups, `#n` the rule and counts of group n.
+-- the job wants the dependency's value too; `fallback` where it stands in for the dependency if that fails; `spawn` where
+-- the job has spawned it. `#` holds the number of groups, `#n` the rule and counts of group n. What a job waits for before
+-- it runs stands in `dependencies:<id>`, what it joins after that in `joins:<id>`.
 
 local edges = {}
 
@@ -35,6 +36,11 @@ function edges.parse_register(text)
   return kind, group, tonumber(epoch), outcome
 end
 
+-- Whether a register waits.
+function edges.is_open(text)
+  return string.sub(text, -1) == ':'
+end
+
 function edges.group_text(g)
   return table.concat({ g.rule, g.total, g.ok, g.bad, g.skip }, ':')
 end
@@ -59,9 +65,13 @@ function edges.groups(hash, count, first)
   return groups
 end
 
--- All groups of a job; none if it has no dependencies.
-function edges.read_groups(id)
-  local hash = key('dependencies', id)
+-- The registers that decide on a job: of what it joins, once it has run, else of its dependencies.
+function edges.deciding(j)
+  return key(j.joins and 'joins' or 'dependencies', j.id)
+end
+
+-- All groups in a hash of registers; none if there are none.
+function edges.read_groups(hash)
   local known = redis.call('HMGET', hash, '#', '#0')
   return known[1] and edges.groups(hash, tonumber(known[1]), known[2]) or {}
 end

@@ -2,7 +2,8 @@
 -- @include lib/place
 -- lib/gates: graphs that come in pieces. Until a gate is opened, its jobs stand in `gate:<id>` only, scored by the order
 -- in which they go through, and nobody sees them. The member `#` counts the pieces there are, below 0. In `gates` stands
--- when an unfinished graph is given up.
+-- when an unfinished graph is given up. What a job spawns stands behind a gate too until its attempt is accepted; what the
+-- job is to join then stands in `joins:<gate>`.
 
 local gates = {}
 
@@ -40,20 +41,53 @@ function gates.pieces(gate)
   return score ~= GIVEN_UP and -score or nil
 end
 
+-- Puts off giving up a gate.
+function gates.prolong(gate)
+  redis.call('ZADD', PREFIX .. 'gates', digits(now + GATE_MS), gate)
+end
+
 -- One more piece has come.
 function gates.note_piece(gate, number)
   redis.call('ZADD', key('gate', gate), -number, PIECES)
-  redis.call('ZADD', PREFIX .. 'gates', digits(now + GATE_MS), gate)
+  gates.prolong(gate)
 end
 
 function gates.open(gate)
   redis.call('ZREM', PREFIX .. 'gates', gate)
-  cascades.begin_gate(gate)
+  cascades.begin_task('gate', gate)
+end
+
+-- Whether a claim goes on.
+function gates.is_held(id, fence)
+  local facts = redis.call('HMGET', key('job', id), 'status', 'fence')
+  return facts[1] == 'started' and facts[2] == fence
+end
+
+-- The claim whose attempt spawned the graph behind a gate, `id:fence`, stands with what it is to join.
+local SPAWNED_BY = '#by'
+
+function gates.note_spawner(gate, id, fence)
+  redis.call('HSET', key('joins', gate), SPAWNED_BY, id .. ':' .. fence)
+  redis.call('HSET', key('job', id), 'spawning', gate)
+end
+
+-- Whether the attempt that spawned the graph behind a gate goes on, so that it may yet be opened.
+function gates.is_awaited(gate)
+  local id, fence = string.match(redis.call('HGET', key('joins', gate), SPAWNED_BY) or '', '^(.*):(%d+)$')
+  return id and gates.is_held(id, fence)
+end
+
+-- The attempt that spawned the graph behind a gate is accepted: its job joins what it spawned, which goes through.
+function gates.open_for(gate, id)
+  redis.call('HDEL', key('joins', gate), SPAWNED_BY)
+  redis.call('RENAME', key('joins', gate), key('joins', id))
+  gates.open(gate)
 end
 
 -- Its jobs in order, as many as the budget lets through.
 local function next_jobs(gate, budget)
-  return redis.call('ZRANGEBYSCORE', key('gate', gate), '(0', '+inf', 'LIMIT', 0, math.max(1, math.floor(budget / (JOB_COST + 1))))
+  local most = math.max(1, math.floor(budget / MOVE_COST))
+  return redis.call('ZRANGEBYSCORE', key('gate', gate), '(0', '+inf', 'LIMIT', 0, most)
 end
 
 -- Lets some jobs of an open gate through. Returns what it cost, and whether these were the last.
@@ -63,7 +97,7 @@ function gates.let_through(gate, budget)
     local j = job.read(id)
     if j and j.status == 'created' and j.gate == gate then
       job.drop(j, { 'gate' })
-      place(j, edges.read_groups(id), {}, { left = true })
+      place(j, edges.read_groups(edges.deciding(j)), {}, { left = true })
     end
   end
   if #ids > 0 then
@@ -73,7 +107,7 @@ function gates.let_through(gate, budget)
   if are_last then
     redis.call('UNLINK', key('gate', gate))
   end
-  return (JOB_COST + 1) * #ids, are_last
+  return MOVE_COST * #ids, are_last
 end
 
 -- Gives up a graph that was never finished: deletes some of its jobs. Returns what it cost, and whether all are gone.
@@ -97,7 +131,7 @@ function gates.give_up(gate, budget)
   if redis.call('ZCARD', key('gate', gate)) > 1 then
     return cost, false
   end
-  redis.call('UNLINK', key('gate', gate))
+  redis.call('UNLINK', key('gate', gate), key('joins', gate))
   redis.call('ZREM', PREFIX .. 'gates', gate)
   return cost, true
 end

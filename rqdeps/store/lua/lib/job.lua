@@ -18,10 +18,16 @@ function job.read(id)
   for _, name in ipairs(NUMBERS) do
     j[name] = tonumber(j[name] or 0)
   end
-  if j.deleting then -- the policy, with `open` behind it if the job had not ended
+  if j.deleting then -- the policy; behind it `open` if the job had not ended, `members` if a workflow's go with it
     j.policy, j.open = string.match(j.deleting, '^%a+'), string.find(j.deleting, ':open', 1, true) ~= nil
+    j.takes_members = string.find(j.deleting, ':members', 1, true) ~= nil
   end
   return j
+end
+
+-- Whether a job is a workflow's: it has no function, and joins the workflow's members.
+function job.is_workflow(j)
+  return j['function'] == ''
 end
 
 -- The job whose place a job takes as its fallback, or nil.

@@ -10,8 +10,8 @@ local FAILURE_TTL_MS = 365 * 24 * 60 * MINUTE_MS
 -- Which of a job's two times to live its end is kept for.
 local KEPT_FOR_RESULT = { finished = true, skipped = true }
 
--- When the end of a job is due for `maintain`: first its value, then its record. -1 means for ever.
-local function retention_due(j, status)
+-- When the end of a job, at a time, is due for `maintain`: first its value, then its record. -1 means for ever.
+local function retention_due(j, status, ended_at)
   local ttl
   if KEPT_FOR_RESULT[status] then
     ttl = tonumber(j.result_ttl or RESULT_TTL_MS)
@@ -24,7 +24,7 @@ local function retention_due(j, status)
   if status ~= 'finished' then
     ttl = math.max(ttl, KEEP_RECORD_MS)
   end
-  return digits(now + ttl)
+  return digits(ended_at + ttl)
 end
 
 -- A job waits for another attempt when it is scheduled and has begun one: a worker in burst mode waits for it.
@@ -51,9 +51,19 @@ local function outdate_entry(j)
   end
 end
 
+-- A job leaves those started, in whatever way. One claimed while its queue had a limit makes room for another.
+local function leave_started(j)
+  redis.call('ZREM', key('started', j.queue), j.id)
+  if j.limited then
+    wake.note_room(j.queue)
+  end
+end
+
 local function leave(j)
   if j.status == 'queued' then
     outdate_entry(j)
+  elseif j.status == 'started' then
+    leave_started(j)
   elseif j.status == 'created' and j.gate then
     redis.call('ZREM', key('gate', j.gate), j.id)
     job.drop(j, { 'gate', 'held' })
@@ -68,11 +78,25 @@ local function leave(j)
 end
 
 -- What a job may keep of an end, and of the life before it. None of it is true of another.
-local OF_ITS_END = { 'ended_at', 'result', 'reason', 'checked', 'stand_in', 'stop' }
+local OF_AN_END_ONLY = { 'ended_at', 'reason', 'checked', 'stand_in', 'stop' }
+local OF_ITS_END = { 'result', 'gives', unpack(OF_AN_END_ONLY) }
+
+-- Whether what a job has returned, and what it joins, stays with it: as long as it does not run again.
+local function keeps_join(j, status)
+  return j.joins and (status == 'joining' or TERMINAL[status])
+end
 
 -- Leaving an end, for whatever other status, begins a new life of the job.
-local function begin_epoch(j, fields)
-  job.drop(j, OF_ITS_END)
+local function begin_epoch(j, fields, status)
+  if keeps_join(j, status) then
+    job.drop(j, OF_AN_END_ONLY)
+  else
+    job.drop(j, OF_ITS_END)
+    if j.joins then
+      job.drop(j, { 'joins' })
+      redis.call('UNLINK', key('joins', j.id))
+    end
+  end
   j.epoch = j.epoch + 1
   fields[#fields + 1] = 'epoch'
   fields[#fields + 1] = j.epoch
@@ -100,6 +124,27 @@ local function stop_timer(j)
   end
 end
 
+-- Whether a job with this status has a call before it, or runs. What joins others has run.
+local function has_to_run(status)
+  return status ~= nil and not TERMINAL[status] and status ~= 'joining'
+end
+
+-- A workflow counts its members by their statuses, and by function those that have yet to run; not the fallbacks, which
+-- mostly don't. Without a status, the job leaves the workflow.
+local function count_in_workflow(j, status)
+  local counts = key('workflow', j.workflow)
+  if j.status then
+    redis.call('HINCRBY', counts, j.status, -1)
+  end
+  if status then
+    redis.call('HINCRBY', counts, status, 1)
+  end
+  local had, has = has_to_run(j.status), has_to_run(status)
+  if had ~= has and not j.fallback_of then
+    redis.call('HINCRBY', counts, 'function:' .. job.text(j.id, 'function', j['function']), has and 1 or -1)
+  end
+end
+
 -- How a job enters the registry of a status. Each returns the field that keeps the time of it, if there is one.
 local enter = {}
 
@@ -117,6 +162,10 @@ function enter.deferred(j)
   redis.call('ZADD', key('deferred', j.queue), digits(now), j.id)
 end
 
+function enter.joining(j)
+  redis.call('ZADD', key('joining', j.queue), digits(now), j.id)
+end
+
 function enter.scheduled(j, how)
   redis.call('ZADD', key('scheduled', j.queue), digits(how.due), j.id)
   count_retrying(j, 1)
@@ -129,7 +178,7 @@ function enter.started(j, how)
 end
 
 local function enter_end(j, status)
-  redis.call('ZADD', key(status, j.queue), retention_due(j, status), j.id)
+  redis.call('ZADD', key(status, j.queue), retention_due(j, status, now), j.id)
   stop_timer(j)
   if j.waited then
     redis.call('PUBLISH', key('ended', j.id), status)
@@ -149,7 +198,7 @@ local function move(j, status, fields, how)
     leave(j)
   end
   if TERMINAL[j.status] then
-    begin_epoch(j, fields)
+    begin_epoch(j, fields, status)
     if not TERMINAL[status] then
       start_timer(j, fields)
     end
@@ -163,6 +212,9 @@ local function move(j, status, fields, how)
   if time_field then
     fields[#fields + 1] = time_field
     fields[#fields + 1] = digits(now)
+  end
+  if j.workflow then
+    count_in_workflow(j, status)
   end
   redis.call('HSET', key('job', j.id), 'status', status, unpack(fields))
   j.status = status

@@ -51,10 +51,11 @@ function new_jobs.find(id, gate)
   if known then
     return known
   end
-  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'linked', 'gate', 'deleting', 'fallback', 'stand_in')
+  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'linked', 'gate', 'deleting', 'fallback', 'stand_in',
+    'joins')
   known = {
     id = id, status = facts[1], epoch = tonumber(facts[2]), linked = tonumber(facts[3] or 0), gate = facts[4] or nil,
-    deleting = facts[5] or nil, fallback = facts[6] or nil, stand_in = facts[7] or nil,
+    deleting = facts[5] or nil, fallback = facts[6] or nil, stand_in = facts[7] or nil, joins = facts[8] or nil,
   }
   if not known.status or not (gate and known.gate == gate or gates.is_visible(known)) then
     return nil
@@ -113,6 +114,9 @@ function new_jobs.link(id, kind, group_number, group, dependency)
   return edges.register(kind, group_number, dependency.epoch, news)
 end
 
+-- Kinds of edges by which a value is passed on, be it an error.
+local TAKES_VALUE = { output = true, fallback = true }
+
 local function write_edges(j, gate)
   if #j.groups == 0 then
     return
@@ -124,14 +128,14 @@ local function write_edges(j, gate)
       local kind, id = group.members[m], group.members[m + 1]
       fields[#fields + 1] = id
       fields[#fields + 1] = new_jobs.link(j.id, kind, n - 1, group, new_jobs.find(id, gate))
-      if kind ~= 'dependency' then
+      if TAKES_VALUE[kind] then
         outputs = outputs + 1
       end
     end
     fields[#fields + 1] = '#' .. (n - 1)
     fields[#fields + 1] = edges.group_text(group)
   end
-  redis.call('HSET', key('dependencies', j.id), unpack(fields))
+  redis.call('HSET', edges.deciding(j), unpack(fields))
   j.outputs = outputs > 0 and outputs or nil
 end
 
@@ -149,6 +153,32 @@ function new_jobs.save_links()
     local outside = new_jobs.outside[id]
     if outside then
       redis.call('HSET', key('job', id), 'linked', outside.linked)
+    end
+  end
+end
+
+-- Enters fresh jobs into their workflows, in the order sent. A workflow's own job is no member: it joins them.
+function new_jobs.enter_workflows()
+  local members, queues = {}, {}
+  for _, j in ipairs(new_jobs.fresh) do
+    if job.is_workflow(j) then
+      redis.call('ZADD', PREFIX .. 'workflows', digits(now), j.id)
+    elseif j.workflow then
+      members[j.workflow] = members[j.workflow] or {}
+      table.insert(members[j.workflow], j.id)
+      queues[j.workflow] = queues[j.workflow] or {}
+      queues[j.workflow][j.queue] = true
+    end
+  end
+  for workflow, ids in pairs(members) do
+    local last, list = redis.call('HINCRBY', key('workflow', workflow), 'entered', #ids), {}
+    for i, id in ipairs(ids) do
+      list[#list + 1] = last - #ids + i
+      list[#list + 1] = id
+    end
+    redis.call('ZADD', key('workflow-jobs', workflow), unpack(list))
+    for queue in pairs(queues[workflow]) do
+      redis.call('HSET', key('workflow', workflow), 'queue:' .. queue, 1)
     end
   end
 end

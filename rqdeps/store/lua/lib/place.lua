@@ -1,5 +1,4 @@
--- @include lib/become
--- @include lib/rules
+-- @include lib/resolve
 -- lib/place: a job that is new, or let go, takes its place among those that run, wait or are held.
 
 local function place(j, groups, fields, how)
@@ -7,6 +6,7 @@ local function place(j, groups, fields, how)
     become(j, 'created', fields, how)
   else
     start_timer(j, fields)
-    follow(j, #groups == 0 and 'queued' or rules.verdict(groups), fields, how)
+    local may_run = #groups == 0 and not j.joins
+    follow(j, may_run and 'queued' or resolve.verdict(j, groups), fields, how)
   end
 end

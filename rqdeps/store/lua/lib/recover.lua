@@ -16,7 +16,7 @@ local function recover(j, amnesty)
     become(j, 'stopped', fields)
   elseif j.deaths >= POISON_DEATHS then
     local reason = 'poison pill: ' .. j.deaths .. ' workers died while they ran it'
-    redis.call('ZREM', key('started', j.queue), j.id)
+    leave_started(j)
     job.note_attempt(j, 'lost', '')
     job.put(fields, j.id, 'reason', reason)
     become(j, 'failed', fields, { left = true })

@@ -110,4 +110,34 @@ function rules.verdict(groups)
   return 'deferred'
 end
 
+-- Whether anything that stands in these groups has yet to end.
+function rules.is_open(groups)
+  for _, g in ipairs(groups) do
+    if g.total > g.ok + g.bad + g.skip then
+      return true
+    end
+  end
+  return false
+end
+
+-- What the groups that a job joins mean for it: it has finished once they are met; that they can't be met any more counts
+-- only when nothing of them waits, so that what has joined has ended.
+function rules.joined(groups)
+  local verdict = rules.verdict(groups)
+  if verdict == 'queued' then
+    return 'finished'
+  end
+  return rules.is_open(groups) and 'joining' or verdict
+end
+
+-- Whether all that stands in these groups has finished.
+function rules.all_finished(groups)
+  for _, g in ipairs(groups) do
+    if g.ok < g.total then
+      return false
+    end
+  end
+  return true
+end
+
 return rules

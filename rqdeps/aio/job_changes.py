@@ -1,0 +1,113 @@
+"""What can be changed about a job, with ``await``: the same as in ``JobChanges``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rqdeps import changing
+from rqdeps.aio.job_facts import AsyncJobFacts
+from rqdeps.dependency import Dependency, JobRef, Rule
+from rqdeps.enqueueing import release, save_held
+from rqdeps.store import AsyncStore
+from rqdeps.store.calls.changes import Policy
+
+
+class AsyncJobChanges(AsyncJobFacts):
+    """What can be changed about a job that exists."""
+
+    async def cancel(self) -> bool:
+        """Ends the job before it runs, or has it stopped. Its dependents count it as failed.
+
+        Returns:
+            Whether it is canceled or being stopped, be it since an earlier call: ``False`` if it had ended otherwise.
+
+        Raises:
+            NoSuchJobError: there is no such job.
+        """
+        return await self._store.perform(changing.cancel(self.saved_id))
+
+    async def delete(self, dependents: Policy = "cancel") -> None:
+        """Deletes the job and all that is stored of it, as ``Job.delete`` does.
+
+        Args:
+            dependents: ``"cancel"`` those that still wait, ``"release"`` them, as if they had never depended on it, or
+                ``"delete"`` them, and whatever waits for them.
+
+        Raises:
+            NoSuchJobError: there is no such job.
+            ValueError: ``dependents`` is something else.
+        """
+        await self._store.perform(changing.delete(self.saved_id, dependents))
+
+    async def requeue(self, *, force: bool = False, at_front: bool = False) -> None:
+        """Gives a job that has ended another life, with all its retries. What could not run because of it waits again.
+
+        Args:
+            force: run it also if it has finished, if its dependencies don't let it run, or if its fallback has begun to
+                stand in for it; see ``Job.requeue``.
+            at_front: put it at the front of its queue.
+
+        Raises:
+            InvalidJobOperationError: it has not ended, or has finished.
+            UpstreamFailedError: its dependencies don't let it run; the error names the jobs to requeue instead.
+            FallbackReleasedError: its fallback has begun.
+            NoSuchJobError: there is no such job.
+        """
+        await self._store.perform(changing.requeue(self.saved_id, force=force, at_front=at_front))
+
+    async def skip(self, output: Any = None) -> None:
+        """Treats the job as finished with a value, to get on without it. If it runs, its claim is void.
+
+        Args:
+            output: what those that take its output get.
+
+        Raises:
+            InvalidJobOperationError: it has finished already.
+            NoSuchJobError: there is no such job.
+            SerializationError: the value can't be carried.
+        """
+        await self._store.perform(changing.skip(self.saved_id, output))
+
+    async def save(self) -> None:
+        """Saves a job made by ``AsyncJob.create``: it is held until it is released. Of any other it stores ``meta``.
+
+        Raises:
+            NoSuchJobError: a job to wait for does not exist.
+            DuplicateJobError: a job with this id exists already.
+        """
+        if self.draft is None:
+            await self.save_meta()
+        else:
+            await self._store.perform(save_held(self.draft, self._store.registered))
+            self.is_saved_in(self._store)
+
+    def is_saved_in(self, store: AsyncStore) -> None:
+        """The job is known to the server from now on."""
+        self._store = store
+        self._forget_draft()
+
+    async def release(self) -> None:
+        """Lets the job go if it was held: to its queue, or to wait for its time or its dependencies.
+
+        Raises:
+            InvalidJobOperationError: it is not held.
+            NoSuchJobError: there is no such job.
+        """
+        await self._store.perform(release([self.saved_id]))
+
+    async def add_dependency(self, jobs: JobRef | Iterable[JobRef] | Dependency, *, rule: Rule | None = None) -> None:
+        """Lets the job wait for others too. It may be queued already, but not have run.
+
+        Args:
+            jobs: a job or several, or their ids, or a ``Dependency`` with a rule of its own.
+            rule: the trigger rule for them; ``"all_success"`` by default.
+
+        Raises:
+            DependencyCycleError: they would wait for each other in a circle, which the error spells out.
+            InvalidJobOperationError: the job has run.
+            NoSuchJobError: one of the jobs does not exist.
+            ValueError: it depends on one of them already.
+            GraphTooLargeError: these are more than one call takes, and the job is not held.
+        """
+        await self._store.perform(changing.add_dependency(self, jobs, rule))

@@ -1,0 +1,206 @@
+"""A queue for programs that run on asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redis.asyncio import Redis
+
+from rqdeps.aio.enqueuer import AsyncEnqueuer
+from rqdeps.aio.job import AsyncJob, async_store_of, fetch_async_jobs
+from rqdeps.changing import limit_queue
+from rqdeps.dependency import job_ids_of
+from rqdeps.enqueue_data import EnqueueData
+from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, release
+from rqdeps.ids import check_queue_name
+from rqdeps.registry import counts_of, counts_per_queue, ids_in
+from rqdeps.status import JobStatus
+from rqdeps.store import AsyncStore
+from rqdeps.store.calls import changes, reads
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+R = TypeVar("R")
+
+
+class AsyncQueue(AsyncEnqueuer):
+    """A queue of jobs on Redis or Valkey, for programs that run on asyncio. Many tasks may use it at once.
+
+    Close it when the program ends, or let ``async with`` do that::
+
+        async with AsyncQueue(url="redis://localhost") as q:
+            job = await q.enqueue(count_words, "report.txt")
+            print(await job.wait(timeout=60))
+
+    Args:
+        name: its name; queues need not be made first.
+        connection: a ``redis.asyncio.Redis`` client of the server, which must not decode responses. It stays open when
+            the queue is closed.
+        url: where the server is, instead of a connection: ``redis://``, ``rediss://``, ``unix://`` or
+            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
+            ``redis://localhost:6379``.
+
+    Raises:
+        ValueError: for a name or URL that can't be.
+        TypeError: if both a connection and a URL are given.
+    """
+
+    def __init__(self, name: str = "default", connection: Redis | None = None, *, url: str | None = None) -> None:
+        self.name = check_queue_name(name)
+        self._store = async_store_of(connection, url)
+
+    @classmethod
+    def on(cls, name: str, store: AsyncStore) -> AsyncQueue:
+        """The queue of this name in a store that is open already."""
+        queue = cls.__new__(cls)
+        queue.name = check_queue_name(name)
+        queue._store = store
+        return queue
+
+    def __repr__(self) -> str:
+        return f"AsyncQueue({self.name!r})"
+
+    @property
+    def store(self) -> AsyncStore:
+        """The deployment that the queue is part of."""
+        return self._store
+
+    async def aclose(self) -> None:
+        """Closes the connections of the queue and of its jobs. They are made again if they are needed again."""
+        await self._store.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # Enqueueing
+
+    async def enqueue_many(self, job_datas: Iterable[EnqueueData | AsyncJob[Any]]) -> list[AsyncJob[Any]]:
+        """Enqueues jobs, all of them or none: nothing of them runs before the last has come.
+
+        Up to a hundred or so, with their dependencies, take one round trip. More go in pieces, unseen by anyone until
+        all are there; if the task is cancelled meanwhile, what has come is deleted after a minute.
+
+        Args:
+            job_datas: jobs made by ``prepare_data`` or ``AsyncJob.create``. They may depend on each other in any order.
+
+        Returns:
+            The jobs, in the order given. Those that may run at once are queued in that order.
+
+        Raises:
+            DependencyCycleError: they would wait for each other in a circle.
+            DuplicateJobError: another job with one of the ids exists.
+            NoSuchJobError: a job to wait for neither exists nor is among them.
+        """
+        given = datas_of(job_datas, AsyncJob)
+        await self._store.perform(enqueue_datas([data for _, data in given], self.name, self._store.registered))
+        jobs = [each if isinstance(each, AsyncJob) else AsyncJob(data.id, self._store) for each, data in given]
+        for job in jobs:
+            job.is_saved_in(self._store)
+        return jobs
+
+    async def enqueue_job(self, job: AsyncJob[R]) -> AsyncJob[R]:
+        """Enqueues a job made by ``AsyncJob.create``, or one that is held: it goes to this queue.
+
+        Args:
+            job: the job. If it was saved, it is released.
+
+        Raises:
+            InvalidJobOperationError: it was released before.
+        """
+        await self._store.perform(enqueue_job(job, self.name, self._store.registered))
+        if job.draft is not None:
+            job.is_saved_in(self._store)
+        return job
+
+    async def release_many(self, jobs: Iterable[AsyncJob[Any]]) -> None:
+        """Lets held jobs go, each to its own queue, in this order.
+
+        Those of one call are let go all together or not at all, in portions of a few hundred.
+
+        Raises:
+            InvalidJobOperationError: one of them is not held.
+        """
+        await self._store.perform(release(job_ids_of(jobs)))
+
+    async def _take(self, datas: list[EnqueueData]) -> list[AsyncJob[Any]]:
+        return await self.enqueue_many(datas)
+
+    # Pausing and limiting it
+
+    async def pause(self) -> None:
+        """Stops workers from taking jobs of this queue. What runs goes on, and jobs can be enqueued."""
+        await self._store.run(changes.pause(self.name, pauses=True))
+
+    async def resume(self) -> None:
+        """Lets workers take jobs of this queue again."""
+        await self._store.run(changes.pause(self.name, pauses=False))
+
+    async def is_paused(self) -> bool:
+        """Whether workers take no jobs of this queue."""
+        return await self._store.run(reads.is_paused(self.name))
+
+    async def limit(self, most: int | None) -> None:
+        """Bounds how many jobs of this queue are started at once, over all workers; see ``Queue.limit``.
+
+        Args:
+            most: how many, from 1 up; ``None`` for any number.
+
+        Raises:
+            TypeError: ``most`` is no whole number.
+            ValueError: it is less than 1.
+        """
+        await self._store.perform(limit_queue(self.name, most))
+
+    async def get_started_limit(self) -> int | None:
+        """How many jobs of this queue are started at once at most; ``None`` if any number may be."""
+        return await self._store.run(reads.limit_of(self.name))
+
+    # Looking at it
+
+    @classmethod
+    async def all(cls, connection: Redis | None = None, *, url: str | None = None) -> list[AsyncQueue]:
+        """All queues there are, by name. They share their connections: closing one closes them for all."""
+        store = async_store_of(connection, url, create=False)
+        names: Iterable[str] = ()
+        try:
+            names = await store.perform(counts_per_queue())
+        finally:
+            if not names:  # nobody is left who could close it
+                await store.aclose()
+        return [cls.on(name, store) for name in names]
+
+    async def get_count(self) -> int:
+        """How many jobs are ready and wait for a worker."""
+        return (await self.get_counts())[JobStatus.QUEUED]
+
+    async def get_counts(self) -> dict[JobStatus, int]:
+        """How many jobs the queue has of each status."""
+        return await self._store.perform(counts_of(self.name))
+
+    async def job_ids(
+        self, status: JobStatus | str = JobStatus.QUEUED, offset: int = 0, length: int = 1000
+    ) -> list[str]:
+        """The ids of the queue's jobs that have a status, in the order in which they run, wait or ended.
+
+        Args:
+            status: the status.
+            offset: how many to pass over; of queued ones, entries of jobs that have left the queue count too.
+            length: how many at most.
+
+        Raises:
+            TypeError: ``offset`` or ``length`` is no number.
+            ValueError: one of them is negative, or there is no such status.
+        """
+        return await self._store.perform(ids_in(self.name, status, offset, length))
+
+    async def fetch_job(self, job_id: str) -> AsyncJob[Any] | None:
+        """The job with this id, or ``None``."""
+        return (await fetch_async_jobs([job_id], self._store))[0]

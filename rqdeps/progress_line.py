@@ -1,0 +1,55 @@
+"""A line on standard error that says how far something has come: overwritten on a terminal, else repeated at times."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rqdeps.text import printable
+
+#: How often to look at what is shown, in seconds.
+LOOK_SECONDS = 0.5
+
+#: How often a line is written where it can't be overwritten, in seconds.
+_REPEAT_SECONDS = 10.0
+
+
+class ProgressLine:
+    """Shows a line, and the next in place of it."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._width = 0
+        self._shown = ""
+        self._repeat_at = 0.0
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._width:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+
+    def show(self, line: str, *, is_last: bool = False) -> None:
+        """Shows a line.
+
+        Args:
+            line: the line.
+            is_last: whether no other comes after it, so that it is shown in any case.
+        """
+        if line == self._shown:
+            return
+        if self._is_terminal:
+            self._shown = line
+            sys.stderr.write(f"\r{printable(line):<{self._width}}")
+            self._width = len(line)
+            sys.stderr.flush()
+        elif is_last or time.monotonic() >= self._repeat_at:
+            self._shown = line
+            self._repeat_at = time.monotonic() + _REPEAT_SECONDS
+            sys.stderr.write(f"{printable(line)}\n")
+            sys.stderr.flush()

@@ -1,0 +1,111 @@
+"""What a process knows of a deployment, whichever way it talks to it: keys, layout, queues, words for people."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
+from rqdeps.store.calls.call import Call
+from rqdeps.store.keys import Keys
+
+#: The version of the layout of the data that this release reads and writes.
+SCHEMA_VERSION = 1
+
+#: How long a queue's name counts as registered before it is registered again, in seconds.
+REGISTERED_FOR = 60.0
+
+
+class RegisteredQueues:
+    """The names of queues that this process has lately registered at the server."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def new_among(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that the server may not know."""
+        now = time.monotonic()
+        return [name for name in dict.fromkeys(names) if self._until.get(name, 0.0) < now]
+
+    def remember(self, names: Iterable[str]) -> None:
+        """Notes that names have been registered."""
+        until = time.monotonic() + REGISTERED_FOR
+        with self._lock:
+            self._until.update(dict.fromkeys(names, until))
+
+
+class Deployment:
+    """The data of one deployment.
+
+    Args:
+        keys: the names of its keys.
+        address: where the server is, for people.
+        hint: what to tell a person when nothing answers.
+    """
+
+    def __init__(self, keys: Keys | None = None, *, address: str = "", hint: str = "") -> None:
+        self.keys = keys or Keys()
+        self.address = address
+        self.hint = hint
+        self.registered = RegisteredQueues()
+        #: Whether a call found that the data has the layout that this release knows.
+        self.schema_is_known = False
+
+    def schema_check(self, *, writing: bool) -> Call[None]:
+        """The call to make before any other, until the schema is known.
+
+        Args:
+            writing: whether the data, if there is none, gets the layout of this release.
+
+        Raises:
+            SchemaVersionError: the layout is another.
+        """
+        return Call("schema", [int(writing), SCHEMA_VERSION], self._read_schema)
+
+    def _read_schema(self, version: bytes | None) -> None:
+        if version is None:  # there is no data, and nobody wanted to write any
+            return
+        if version != str(SCHEMA_VERSION).encode():
+            found = version.decode(errors="replace")
+            raise SchemaVersionError(
+                f"the data on the server has layout {found}, and this rqdeps knows layout {SCHEMA_VERSION}: "
+                f"install the release that wrote the data, or use another server, database or namespace"
+            )
+        self.schema_is_known = True
+
+    def unavailable(self, error: Exception) -> ConnectionUnavailableError:
+        """The error for people when the server does not answer."""
+        message = f"no answer from the server{self._at}: {error}"
+        return ConnectionUnavailableError(f"{message}\n{self.hint}" if self.hint else message)
+
+    def refusing(self, error: Exception) -> ConnectionUnavailableError:
+        """The error for people when the server does not let this client in."""
+        return ConnectionUnavailableError(f"the server{self._at} refuses this client: {error}")
+
+    @property
+    def _at(self) -> str:
+        return f" at {self.address}" if self.address else ""
+
+
+def check_options(client: Any) -> None:
+    """Makes sure that a client is one that calls can be made with.
+
+    Raises:
+        ValueError: it decodes responses.
+    """
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ValueError(
+            "rqdeps stores bytes, and this connection decodes all responses as text: "
+            "make it without decode_responses=True"
+        )
+
+
+def address_of(client: Any) -> str:
+    """Where a client's server is, for people; nothing if that is not known."""
+    facts = client.connection_pool.connection_kwargs
+    if path := facts.get("path"):
+        return f"unix://{path}"
+    return f"redis://{facts['host']}:{facts.get('port', 6379)}" if facts.get("host") else ""

@@ -1,0 +1,310 @@
+"""A workflow: a named set of jobs that is enqueued whole, watched, canceled and resumed as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from redis import Redis
+
+from rqdeps import workflow_changes
+from rqdeps.enqueue_data import EnqueueData
+from rqdeps.enqueuer import Enqueuer
+from rqdeps.ids import check_id
+from rqdeps.job import Job, fetch_jobs, patience_for, store_of
+from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
+from rqdeps.queue import Queue
+from rqdeps.status import JobStatus
+from rqdeps.store.calls.changes import Policy
+from rqdeps.workflow_draft import WorkflowDraft
+from rqdeps.workflow_facts import WorkflowFacts, eta_of, facts_of
+
+if TYPE_CHECKING:
+    from rqdeps.options import Duration
+    from rqdeps.store import Store
+
+
+class Workflow(Enqueuer):
+    """A named set of jobs.
+
+    For example::
+
+        with Workflow("nightly", queue=q) as nightly:
+            rows = nightly.enqueue(extract, "orders.csv")
+            nightly.options(queue="reports").enqueue(report, rows.output)
+        nightly.wait(progress=True)
+
+    What is enqueued in the block is committed at its end, all of it at once, and nothing if the block raises. Jobs that
+    its jobs spawn, and their fallbacks, belong to it too. Others can depend on it as on a job: ``depends_on=nightly``.
+
+    Args:
+        name: what people call it.
+        queue: the queue of those of its jobs that name none; ``default`` if it is left out.
+        id: an id of one's own, which is that of the workflow's own job too; a second workflow with it is refused.
+        connection: a ``redis.Redis`` client of the server, instead of a queue.
+        url: where the server is, instead of a queue or a connection.
+        exist_ok: whether nothing is done if a workflow with this id exists already, instead of refusing this one.
+        result_ttl: how long the workflow is kept, and with it all its jobs, once it has finished (default 10 minutes).
+        failure_ttl: how long it is kept if it has failed or was canceled (default one year).
+        meta: a dictionary that goes with it.
+
+    Raises:
+        TypeError: a queue and a connection or URL are given.
+        ValueError: a name or id that can't be.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        queue: Queue | None = None,
+        *,
+        id: str | None = None,  # noqa: A002 - what a job's is called too
+        connection: Redis | None = None,
+        url: str | None = None,
+        exist_ok: bool = False,
+        result_ttl: Duration | None = None,
+        failure_ttl: Duration | None = None,
+        meta: dict[str, Any] | None = None,
+    ) -> None:
+        if queue is not None and (connection is not None or url is not None):
+            raise TypeError("give a queue, or a connection or url, not both")
+        self._draft = WorkflowDraft(
+            name, id, exist_ok=exist_ok, result_ttl=result_ttl, failure_ttl=failure_ttl, meta=meta
+        )
+        self.id = self._draft.id
+        self._queue = queue or Queue.on("default", store_of(connection, url))
+
+    @classmethod
+    def fetch(cls, workflow_id: str, connection: Redis | None = None, *, url: str | None = None) -> Workflow:
+        """The workflow with this id.
+
+        Args:
+            workflow_id: the id.
+            connection: a client of the server.
+            url: where the server is, instead of a connection.
+
+        Raises:
+            NoSuchWorkflowError: it expired or never existed.
+        """
+        store = store_of(connection, url, create=False)
+        facts = store.perform(facts_of(check_id(workflow_id)))
+        return cls._on(store, facts.id, facts.name)
+
+    @classmethod
+    def all(cls, connection: Redis | None = None, *, url: str | None = None, most: int = 1000) -> list[Workflow]:
+        """The workflows there are, the latest first.
+
+        Args:
+            connection: a client of the server.
+            url: where the server is, instead of a connection.
+            most: how many at most.
+        """
+        store = store_of(connection, url, create=False)
+        own_jobs = fetch_jobs(store.perform(workflow_changes.workflow_ids(most)), store)
+        return [cls._on(store, job.id, job.given_description) for job in own_jobs if job is not None]
+
+    @classmethod
+    def _on(cls, store: Store, workflow_id: str, name: str) -> Workflow:
+        """A workflow that was committed before."""
+        workflow = cls(name, Queue.on("default", store), id=workflow_id)
+        workflow._draft.is_committed = True
+        return workflow
+
+    def __repr__(self) -> str:
+        return f"Workflow({self.name!r}, id={self.id!r})" if self.name else f"Workflow(id={self.id!r})"
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self._draft.name
+
+    @property
+    def job(self) -> Job[None]:
+        """Its own job, which has no function and ends with the workflow."""
+        return Job(self.id, self._queue.store)
+
+    # Filling it
+
+    def __enter__(self) -> Workflow:
+        self._draft.check_open()
+        return self
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error_type is None:
+            self.commit()
+
+    def commit(self) -> None:
+        """Enqueues all jobs of the workflow at once. The end of a ``with`` block does it.
+
+        Raises:
+            InvalidJobOperationError: it is committed already.
+            DuplicateWorkflowError: a workflow or job with its id exists already.
+            DuplicateJobError: one with the id of one of its jobs does.
+            NoSuchJobError: a job to wait for neither exists nor belongs to it.
+            DependencyCycleError: its jobs would wait for each other in a circle.
+        """
+        store = self._queue.store
+        for job in store.perform(self._draft.commit(self._queue.name, store.registered)):
+            assert isinstance(job, Job)
+            job.is_saved_in(store)
+
+    def _take(self, datas: list[EnqueueData]) -> list[Job[Any]]:
+        self._draft.check_open()
+        jobs: list[Job[Any]] = [Job(data.id, self._queue.store) for data in datas]
+        for job, data in zip(jobs, datas, strict=True):
+            self._draft.add(job, data)
+        return jobs
+
+    def on_finished(self, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Enqueues a function call that runs once the workflow has finished. It does not belong to it.
+
+        Args:
+            f: a function that workers can import, or its dotted path.
+            *args: its arguments.
+            **kwargs: its arguments by name, and options as for ``enqueue``; all but ``depends_on``.
+        """
+        return self._enqueue_after(self._draft.data_after("all_success", f, args, kwargs))
+
+    def on_failed(self, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Enqueues a function call that runs once the workflow has failed or was canceled. It does not belong to it."""
+        return self._enqueue_after(self._draft.data_after("all_failed", f, args, kwargs))
+
+    def _enqueue_after(self, data: EnqueueData) -> Job[Any]:
+        if self._draft.is_committed:
+            return self._queue.enqueue_many([data])[0]
+        job: Job[Any] = Job(data.id, self._queue.store)
+        self._draft.add_after(job, data)
+        return job
+
+    # Looking at it
+
+    def facts(self) -> WorkflowFacts:
+        """Its counts and status, read at once, whatever its size.
+
+        Raises:
+            NoSuchWorkflowError: it expired or never existed, or is not committed yet.
+        """
+        return self._queue.store.perform(facts_of(self.id))
+
+    @property
+    def jobs(self) -> list[Job[Any]]:
+        """Its jobs, in the order in which they came, those that were spawned and fallbacks included."""
+        if not self._draft.is_committed:
+            return [job for job in self._draft.members if isinstance(job, Job)]
+        store = self._queue.store
+        found = fetch_jobs(store.perform(workflow_changes.member_ids(self.id)), store)
+        return [job for job in found if job is not None]
+
+    def job_ids(self, *statuses: JobStatus | str) -> list[str]:
+        """The ids of its jobs, in the order in which they came; only those with these statuses, if any is named."""
+        return self._queue.store.perform(self._draft.member_ids(statuses))
+
+    @property
+    def counts(self) -> Mapping[JobStatus, int]:
+        """How many of its jobs have each status. Takes the same time whatever its size."""
+        return self.facts().counts
+
+    @property
+    def progress(self) -> float:
+        """How many of its jobs have ended, from 0 to 1. Jobs that are spawned later can make it less again."""
+        return self.facts().progress
+
+    @property
+    def status(self) -> JobStatus:
+        """Where it is: ``created``, then ``joining`` while it runs, then ``finished``, ``failed`` or ``canceled``."""
+        return self.facts().status if self._draft.is_committed else JobStatus.CREATED
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was committed, by the server's clock."""
+        return self.facts().created_at
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended."""
+        return self.facts().ended_at
+
+    @property
+    def eta(self) -> timedelta | None:
+        """How long it will probably take from now on; ``None`` if that can't be told.
+
+        By the mean time that calls of the same functions took so far in workflows, of which there must have been five
+        of each, and the number of processes that serve its queues now. Where jobs wait for each other it takes longer.
+        """
+        return self._queue.store.perform(eta_of(self.id))
+
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> JobStatus:
+        """Waits until all its jobs have ended.
+
+        Args:
+            timeout: how long to wait at most, in seconds; without one, for ever.
+            progress: whether to show on standard error how far it has come.
+
+        Returns:
+            Its status: ``finished``, ``failed`` or ``canceled``.
+
+        Raises:
+            WaitTimeoutError: it has not ended in time.
+            NoSuchJobError: it expired or never existed, or is not committed yet.
+            DeadlockError: called inside a job.
+        """
+        patience = patience_for(self.job, timeout)
+        with ProgressLine() as line:
+
+            def show() -> None:
+                line.show(str(self.facts()))
+
+            look, every = (show, LOOK_SECONDS) if progress else (None, math.inf)
+            while not self.job.has_ended_within(patience, look, every=every):
+                patience.check()
+            if progress:
+                line.show(str(self.facts()), is_last=True)
+        return self.status
+
+    # Changing it
+
+    def cancel(self, *, clean_up: bool = True) -> bool:
+        """Cancels what has not run, and stops what runs. From the moment that this begins, nothing more of it starts.
+
+        The workflow ends as ``canceled`` once all its jobs have ended.
+
+        Args:
+            clean_up: whether those jobs run all the same that wait for others however these end (``all_done``).
+
+        Returns:
+            Whether it is being canceled, or was before: ``False`` if it had ended otherwise.
+
+        Raises:
+            NoSuchWorkflowError: it expired or never existed.
+        """
+        return self._queue.store.perform(workflow_changes.cancel(self.id, clean_up=clean_up))
+
+    def retry_failed(self) -> int:
+        """Resumes it: runs those jobs again that failed, or were canceled or stopped, and then what waits for them.
+
+        What has finished stays so, and what failed but was rescued by its fallback.
+
+        Returns:
+            How many jobs were given another life.
+
+        Raises:
+            NoSuchWorkflowError: it expired or never existed.
+        """
+        return self._queue.store.perform(workflow_changes.retry_failed(self.id))
+
+    def delete(self, dependents: Policy = "cancel") -> None:
+        """Deletes it with all its jobs. What runs comes to nothing.
+
+        Args:
+            dependents: what becomes of jobs outside of it that still wait for it or for one of its jobs; see
+                ``Job.delete``.
+
+        Raises:
+            NoSuchWorkflowError: it expired or never existed.
+        """
+        self._queue.store.perform(workflow_changes.delete(self.id, dependents))
