@@ -88,6 +88,8 @@ def _shown(job_id: str) -> Conversation[str]:
     if job is None:
         return f"{job_id}, which has been deleted"
     status = job.loaded_status
+    if job.is_workflow and status is JobStatus.JOINING:
+        return f"{_name(job)}, which has not ended"
     return f"{_name(job)}, which {_DOING.get(status) or _ENDED.get(status.value) or f'is {status}'}"
 
 
@@ -102,6 +104,8 @@ def _found(job_id: str) -> Conversation[JobRecord | None]:
 
 
 def _name(job: JobRecord) -> str:
+    if job.is_workflow:
+        return f"{job.id} ({f'workflow {job.given_description}'.rstrip()})"
     return f"{job.id} ({job.func_name.rpartition('.')[2]})"
 
 

@@ -19,7 +19,8 @@ class JobChanges(JobFacts):
     def cancel(self) -> bool:
         """Ends the job before it runs. Its dependents count it as failed.
 
-        A job that runs is asked to stop: its worker kills it within a second or two, and it ends as ``stopped``.
+        A job that runs is asked to stop: its worker kills it within a second or two, and it ends as ``stopped``. So
+        does one that joins others: these are canceled, and once they have ended, it has.
 
         Returns:
             Whether it is canceled or being stopped, be it since an earlier call: ``False`` if it had ended otherwise.
@@ -34,6 +35,7 @@ class JobChanges(JobFacts):
 
         What it came to, if it had ended, its dependents are told first. Those that still wait for it are canceled,
         released or deleted too. If it runs, its claim is void: what it does comes to nothing, and its worker kills it.
+        What it has spawned goes on.
 
         Args:
             dependents: ``"cancel"`` those that still wait, ``"release"`` them, as if they had never depended on it, or
@@ -48,7 +50,8 @@ class JobChanges(JobFacts):
     def requeue(self, *, force: bool = False, at_front: bool = False) -> None:
         """Gives a job that has ended another life, with all its retries. What could not run because of it waits again.
 
-        A job that was canceled before its dependencies had ended waits for them again.
+        A job that was canceled before its dependencies had ended waits for them again. One that has run, and joins
+        others, does not run again: those of them do that failed.
 
         Args:
             force: run it also if it has finished, if its dependencies don't let it run, or if its fallback has begun to

@@ -71,6 +71,8 @@ class Workflow(Enqueuer):
     ) -> None:
         if queue is not None and (connection is not None or url is not None):
             raise TypeError("give a queue, or a connection or url, not both")
+        if queue is not None and not isinstance(queue, Queue):
+            raise TypeError(f"queue= is a Queue, not {type(queue).__name__}: Queue(name, connection=...) makes one")
         self._draft = WorkflowDraft(
             name, id, exist_ok=exist_ok, result_ttl=result_ttl, failure_ttl=failure_ttl, meta=meta
         )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rqdeps.enqueue_data import order_of
 from rqdeps.store import Store
-from rqdeps.store.calls import claims, reads, upkeep
+from rqdeps.store.calls import claims, reads, staging, upkeep
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome
+from rqdeps.store.calls.enqueue import NewGroup, NewJob
+from rqdeps.store.calls.staging import Spawner
+from rqdeps.store.scripts import BUDGET
 
 #: So long that no claim runs out during a test.
 LEASE_MS = 3_600_000
@@ -41,6 +45,36 @@ class HandWorker:
     def fail(self, job_id: str, *, retry_in_ms: int = NO_RETRY) -> list[str]:
         """Reports a job as failed; without another attempt, unless told after which delay."""
         return self._report(Outcome(self.held.pop(job_id), "failed", retry_in_ms, b'{"message": "no"}'))
+
+    def stage(
+        self, job_id: str, jobs: Sequence[NewJob], groups: Sequence[NewGroup], *, most: int = BUDGET
+    ) -> staging.Plan:
+        """Stages what a job spawns, in pieces of at most this cost.
+
+        Args:
+            job_id: the job.
+            jobs: what it spawns.
+            groups: what it is to join of that.
+            most: what one piece may cost.
+        """
+        spawner = Spawner(job_id, self.held[job_id].fence, groups, depends_on_others=True)
+        plan = staging.plan(jobs, order_of(jobs), spawner=spawner, budget=most)
+        for number, piece in enumerate(plan.pieces, 1):
+            self.store.run(staging.stage(plan.gate, number, piece, new_queues=self.queues, spawner=spawner))
+        return plan
+
+    def spawn(
+        self, job_id: str, jobs: Sequence[NewJob], groups: Sequence[NewGroup], *, value: bytes = b"jnull"
+    ) -> list[str]:
+        """Reports that a job has run and spawned others; its result holds their outputs where it joins these.
+
+        Returns:
+            The ids of the jobs that this released at once.
+        """
+        plan = self.stage(job_id, jobs, groups)
+        gives = any(kind == "output" for group in groups for kind, _ in group.members)
+        claim = self.held.pop(job_id)
+        return self._report(Outcome(claim, "gives" if gives else "spawned", value=value, pieces=len(plan.pieces)))
 
     def _report(self, outcome: Outcome) -> list[str]:
         settled = self.store.run(self._settle([outcome], want=0))

@@ -12,8 +12,11 @@ import pytest
 import servers
 from by_hand import HandWorker
 from hypothesis import HealthCheck, settings
+from meter import MOST_COMMANDS, Meter
 from redis import Redis
 
+import rqdeps.enqueueing
+import rqdeps.store.store
 from rqdeps import Queue
 from rqdeps.store.invariants import check_invariants
 
@@ -82,6 +85,16 @@ def real_connection(request: pytest.FixtureRequest) -> Iterator[Redis]:
 def valkey(request: pytest.FixtureRequest) -> Iterator[Redis]:
     """A client of one real server, for tests that need one, where one is enough."""
     yield from _client_of(request, servers.VALKEY_9)
+
+
+@pytest.fixture
+def meter(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
+    """Every call of the test is counted, alone, and must keep to the budget."""
+    meter = Meter(valkey)
+    monkeypatch.setattr(rqdeps.enqueueing, "PIECES_AT_ONCE", 1)
+    monkeypatch.setattr(rqdeps.store.store, "evaluate", meter.evaluate)
+    yield meter
+    assert meter.most[0] <= MOST_COMMANDS, meter.most
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from model import Model, ModelJob
+from model.jobs import Edge
 from redis import Redis
 
 from rqdeps.store import Call, Store
 from rqdeps.store.calls.claims import Claimed
 from rqdeps.store.invariants import violations
-from rqdeps.store.invariants.data import Data, read
+from rqdeps.store.invariants.data import Data, Edges, Register, read
 
 T = TypeVar("T")
 
@@ -41,6 +42,11 @@ class Follower:
         self.data = Data()
         self.released: list[str] = []
         self.tellings = 0
+
+    @property
+    def tasks(self) -> set[str]:
+        """What is left to do beside telling: gates that are being opened, workflows that are being canceled."""
+        return {name for name in self.data.sorted_set("cascades") if ":" in name}
 
     def run(self, call: Call[T]) -> T:
         """Makes a call. What it does to the model is up to the caller, who then calls ``follow``."""
@@ -73,8 +79,8 @@ class Follower:
             raise AssertionError("\n".join(["no order of steps leads to what is stored:", *differences]))
         for job in self.model.jobs.values():
             if self._goes_in_pieces(job):
-                left = self.data.edges[job.id].registers if job.id in self.data.edges else {}
-                for dependency_id in job.edges.keys() - left.keys():
+                left = {name for edges in self.data.edges_of(job.id) for name in edges.registers}
+                for dependency_id in {*job.edges, *job.joined} - left:
                     self.model.unlink(job, dependency_id)
         self.released, self.tellings = self.model.released, self.model.tellings
         self.model.news, self.model.released, self.model.tellings = {}, [], 0
@@ -94,10 +100,12 @@ class Follower:
 
     def _steps(self) -> Iterator[Step]:
         """The steps that may lead to what is stored, those first whose turn it is."""
-        others = [name for name in [*self.model.jobs, *self.model.gates] if name not in self.model.news]
-        for name in [*self.model.news, *others]:
+        names = [*self.model.jobs, *self.model.gates, *self.model.canceling]
+        for name in [*self.model.news, *(name for name in names if name not in self.model.news)]:
             if name in self.model.gates:
                 yield from self._steps_of_gate(name)
+            elif name in self.model.canceling:
+                yield from self._steps_of_cancellation(name)
             elif name in self.model.jobs:
                 yield from self._steps_of_job(self.model.jobs[name])
 
@@ -110,7 +118,36 @@ class Follower:
             elif self.model.gates[gate] == "open" and (stored is None or not stored.gate):
                 yield lambda model, job_id=job_id: _let_through(model, job_id)
 
+    def _steps_of_cancellation(self, task: str) -> Iterator[Step]:
+        """The next member of a workflow that is being canceled, if its turn has come; at last, that nobody is left."""
+        place = self.data.sorted_set("cascades").get(task)
+        left = [job for job in self.model.members(task.partition(":")[2]) if job.entry > self.model.canceling[task]]
+        if left and (place is None or left[0].entry <= place or self._was_canceled(left[0])):
+            yield lambda model: _cancel_member(model, task, left[0].id)
+        elif not left and place is None:
+            yield lambda model: _end_cancellation(model, task)
+
+    def _was_canceled(self, job: ModelJob) -> bool:
+        stored = self.data.jobs.get(job.id)
+        return stored is not None and (stored.status == "canceled" or "stop" in stored.fields)
+
+    def _steps_of_claim(self, job: ModelJob) -> Iterator[Step]:
+        """What would be claimed, and whose workflow is being canceled, is canceled."""
+        if job.status == "queued" and self.model.is_being_canceled(job) and self._was_canceled(job):
+            yield lambda model: _cancel(model, job.id)
+
+    def _steps_of_workflow(self, own: ModelJob) -> Iterator[Step]:
+        """The members of a workflow that goes, one by one; and what was kept for it alone."""
+        for job in self.model.members(own.id) if own.policy is not None else ():
+            stored = self.data.jobs.get(job.id)
+            if stored is None or stored.fields.get("workflow") != own.id:
+                yield lambda model, job_id=job.id: _disband(model, own.id, job_id)
+
     def _steps_of_job(self, dependency: ModelJob) -> Iterator[Step]:
+        yield from self._steps_of_claim(dependency)
+        yield from self._steps_of_workflow(dependency)
+        if dependency.may_go and dependency.is_old and self._is_gone(dependency):
+            yield lambda model: model.expire(model.jobs[dependency.id])
         is_told_all = True
         for job_id in self.model.dependents[dependency.id]:
             job = self.model.jobs[job_id]
@@ -134,18 +171,24 @@ class Follower:
         """Whether something is stored of a dependency that the model's job does not know."""
         if job.policy is not None or self._goes_in_pieces(job):
             return False
-        if job.id not in self.data.edges:
+        registers = self._registers(job, dependency)
+        if registers is None:
             return self.model.is_news(job, dependency)
-        register = self.data.edges[job.id].registers.get(dependency.id)
-        edge = job.edges[dependency.id]
+        register = registers.get(dependency.id)
+        edge = job.edge_to(dependency.id)
         return register is None or (register.epoch, register.outcome) != (edge.epoch, edge.outcome)
 
+    def _registers(self, job: ModelJob, dependency: ModelJob) -> dict[str, Register] | None:
+        """What is stored of what a job depends on, or joins, according to which of both the dependency is."""
+        edges = (self.data.joins if dependency.id in job.joined else self.data.edges).get(job.id)
+        return None if edges is None else edges.registers
+
     def _follows_policy(self, job: ModelJob, dependency: ModelJob) -> bool:
-        if job.edges[dependency.id].outcome or job.policy is not None:
+        if job.edge_to(dependency.id).outcome or job.policy is not None:
             return False
         if job.id not in self.data.jobs or self._is_gone(dependency):
             return True
-        register = self.data.edges[job.id].registers.get(dependency.id)
+        register = (self._registers(job, dependency) or {}).get(dependency.id)
         is_deleted = self.data.jobs[job.id].is_being_deleted and dependency.policy == "delete"
         return is_deleted or register is None or register.outcome != ""
 
@@ -155,6 +198,9 @@ class Follower:
         model, data = self.model, self.data
         for job_id in data.jobs.keys() - model.jobs.keys():
             yield f"{job_id} exists"
+        tasks = {name for name in data.sorted_set("cascades") if name.startswith("cancel")}
+        if tasks != model.canceling.keys():
+            yield f"{tasks} are being canceled, and it should be {set(model.canceling)}"
         for job in model.jobs.values():
             stored = data.jobs.get(job.id)
             if stored is None:
@@ -164,7 +210,7 @@ class Follower:
             found = (
                 stored.status,
                 *(stored.number(name) for name in ("epoch", "attempt", "failures", "deaths")),
-                stored.fields["deleting"].removesuffix(":open") if "deleting" in stored.fields else None,
+                stored.fields["deleting"].partition(":")[0] if "deleting" in stored.fields else None,
                 stored.fields.get("gate"),
                 stored.queue,
             )
@@ -173,13 +219,23 @@ class Follower:
             stands_in = (stored.fields.get("fallback"), stored.fields.get("stand_in"))
             if stands_in != (job.fallback, job.stand_in):
                 yield f"{job.id} has {stands_in} to stand in for it, and should have {(job.fallback, job.stand_in)}"
+            if not model.is_given_up(job):
+                belongs = (job.has_run, job.gives, job.is_to_stop, job.workflow, job.takes_members)
+                stored_belongs = (
+                    *(name in stored.fields for name in ("joins", "gives", "stop")),
+                    stored.fields.get("workflow"),
+                    stored.fields.get("deleting", "").endswith(":members"),
+                )
+                if belongs != stored_belongs:
+                    yield f"{job.id} belongs as {stored_belongs}, and should as {belongs}"
             if job.policy is None and not self._goes_in_pieces(job):
-                yield from self._differing_edges(job)
+                yield from self._differing_edges(job, data.edges, job.edges)
+                yield from self._differing_edges(job, data.joins, job.joined)
 
-    def _differing_edges(self, job: ModelJob) -> Iterator[str]:
-        registers = self.data.edges[job.id].registers if job.id in self.data.edges else {}
+    def _differing_edges(self, job: ModelJob, stored: dict[str, Edges], edges: dict[str, Edge]) -> Iterator[str]:
+        registers = stored[job.id].registers if job.id in stored else {}
         found = {name: (each.kind, each.group, each.epoch, each.outcome) for name, each in registers.items()}
-        wanted = {name: (each.kind, each.group, each.epoch, each.outcome) for name, each in job.edges.items()}
+        wanted = {name: (each.kind, each.group, each.epoch, each.outcome) for name, each in edges.items()}
         for name in sorted(found.keys() | wanted.keys()):
             if found.get(name) != wanted.get(name):
                 yield f"{job.id} knows {name} as {found.get(name)}, and should as {wanted.get(name)}"
@@ -196,6 +252,26 @@ def _apply_policy(model: Model, job_id: str, dependency_id: str) -> bool:
 
 def _let_through(model: Model, job_id: str) -> bool:
     model.let_through(model.jobs[job_id])
+    return True
+
+
+def _cancel(model: Model, job_id: str) -> bool:
+    model.cancel_job(model.jobs[job_id])
+    return True
+
+
+def _cancel_member(model: Model, task: str, job_id: str) -> bool:
+    model.cancel_member(task, model.jobs[job_id])
+    return True
+
+
+def _end_cancellation(model: Model, task: str) -> bool:
+    del model.canceling[task]
+    return True
+
+
+def _disband(model: Model, workflow_id: str, job_id: str) -> bool:
+    model.disband(model.jobs[workflow_id], model.jobs[job_id])
     return True
 
 

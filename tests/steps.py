@@ -20,6 +20,10 @@ def add(left, right):
     return left + right
 
 
+def count_to(number):
+    return list(range(number))
+
+
 def total(numbers):
     return sum(numbers)
 
@@ -33,6 +37,14 @@ def note(path, name):
     with Path(path).open("a") as file:
         file.write(f"{name}\n")
     return name
+
+
+def note_begin_and_end(path, seconds):
+    """Notes when it begins and ends, for a test that wants to know what runs at once."""
+    job_id = get_current_job().id
+    note(path, f"begin {job_id}")
+    time.sleep(seconds)
+    note(path, f"end {job_id}")
 
 
 def boom(message="boom"):

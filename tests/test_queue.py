@@ -32,8 +32,8 @@ from rqdeps import (
     SimpleWorker,
     get_current_job,
 )
+from rqdeps.enqueuer import WithOptions
 from rqdeps.errors import DependencyCycleError, SerializationError, UnsupportedFunctionError
-from rqdeps.queue import QueueWithOptions
 from rqdeps.registry import workers
 from rqdeps.store import connect
 from rqdeps.store.invariants import check_invariants
@@ -101,7 +101,7 @@ def find(text, *, unique=True):
 
 
 def names_of_queues():
-    return [worker.queues for worker in workers(get_current_job()._store)]
+    return [worker.queues for worker in get_current_job()._store.perform(workers())]
 
 
 # Calls
@@ -196,7 +196,7 @@ def test_a_queue_with_options_reserves_no_name(q: Queue, connection: Redis):
     first = q.enqueue(steps.nothing)
     with_options = q.options(retry=2, depends_on=first, job_timeout=10)
     job = with_options.enqueue(samples.anything, 1, retry=3, depends_on=4, args=5, kwargs=6, depend_on=7, unique=8)
-    assert isinstance(with_options, QueueWithOptions)
+    assert isinstance(with_options, WithOptions)
     assert (job.retries_left, job.dependency_ids, job.timeout) == (2, [first.id], 10.0)
     work(connection)
     names = {"retry": 3, "depends_on": 4, "args": 5, "kwargs": 6, "depend_on": 7, "unique": 8}
@@ -460,7 +460,7 @@ def test_arguments_by_position_beside_args_are_refused(fq: Queue, fake: Redis):
         ((n for n in "ab"), r"argument 1 is of the type generator, .* pass list\(\.\.\.\) of it"),
         (JobStatus.FAILED, r"argument 1 is of the type rqdeps.status.JobStatus, .* pass its .value"),
         (steps.echo, r"argument 1 is of the type function, .* pass its dotted path as a str"),
-        (Queue, "argument 1 is of the type type, .* pass its dotted path"),
+        (Job, "argument 1 is of the type type, .* pass its"),
     ],
 )
 def test_a_value_that_cannot_be_carried_is_refused(fq: Queue, fake: Redis, value: object, message: str):

@@ -6,71 +6,19 @@ Counted by a real server, in commands of the scripts: fakeredis does not count. 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 import samples
 from by_hand import HandWorker
+from meter import LINEAR, SCALE, Meter, counts, drain
 from redis import Redis
 
-import rqdeps.enqueueing
-import rqdeps.store.store
 from rqdeps import Job, Queue
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.store.calls import reads
-from rqdeps.store.calls.call import Call
 from rqdeps.store.invariants import check_invariants
-from rqdeps.store.keys import Keys
-from rqdeps.store.scripts import BUDGET
-from rqdeps.store.store import evaluate
-
-SCALE = 50 if os.environ.get("RQDEPS_TEST_PROFILE") == "full" else 1
-
-#: What one call may run on the server: moving a job takes six commands for two of the budget.
-MOST_COMMANDS = 4 * BUDGET
-
-#: How much more twice as much may cost.
-LINEAR = 2.2
-
-
-class Meter:
-    """Counts the commands that calls run on the server, one by one."""
-
-    def __init__(self, client: Redis) -> None:
-        self.client = client
-        self.total = 0
-        self.most = (0, "")
-
-    def count(self) -> int:
-        found = self.client.info("commandstats")
-        own = ("cmdstat_info", "cmdstat_config", "cmdstat_client", "cmdstat_hello")
-        return sum(facts["calls"] for name, facts in found.items() if not name.startswith(own))
-
-    def evaluate(self, connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
-        before = self.count()
-        replies = evaluate(connection, calls, keys)
-        cost = self.count() - before
-        self.total += cost
-        self.most = max(self.most, (cost, calls[0].script))
-        return replies
-
-    def taken(self) -> int:
-        """What was counted since this was last asked."""
-        total, self.total = self.total, 0
-        return total
-
-
-@pytest.fixture
-def meter(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
-    """Every call of the test is counted, alone, and must keep to the budget."""
-    meter = Meter(valkey)
-    monkeypatch.setattr(rqdeps.enqueueing, "PIECES_AT_ONCE", 1)
-    monkeypatch.setattr(rqdeps.store.store, "evaluate", meter.evaluate)
-    yield meter
-    assert meter.most[0] <= MOST_COMMANDS, meter.most
 
 
 @pytest.fixture
@@ -80,22 +28,8 @@ def queue(valkey: Redis, meter: Meter) -> Queue:
     return queue
 
 
-def counts(queue: Queue) -> dict[str, int]:
-    return {status.value: count for status, count in queue.counts.items() if count}
-
-
 def jobs_to_be(count: int, **options: Any) -> list[EnqueueData]:
     return [Queue.prepare_data(samples.anything, **options) for _ in range(count)]
-
-
-def drain(queue: Queue) -> int:
-    """Has all jobs run, a hundred at a time. Returns how many there were."""
-    hands = HandWorker(queue.store)
-    ran = 0
-    while job_ids := hands.claim(100):
-        ran += len(job_ids)
-        hands.finish_all(job_ids)
-    return ran
 
 
 def delete_all(queue: Queue) -> None:

@@ -19,7 +19,7 @@ import rqdeps.store.scripts
 import rqdeps.store.store
 from rqdeps import Dependency, Queue
 from rqdeps.store.calls import claims, reads, upkeep
-from rqdeps.store.scripts import BUDGET, JOB_COST, ScriptError, script, script_names
+from rqdeps.store.scripts import BUDGET, JOB_COST, MOVE_COST, NEW_JOB_COST, ScriptError, script, script_names
 
 LUA = resources.files("rqdeps.store") / "lua"
 
@@ -87,8 +87,9 @@ def test_a_missing_script_is_named(write: Write):
 
 def test_scripts_know_the_budget(write: Write):
     write(top=["top"])
-    assert script("top").body.splitlines()[0] == f"local BUDGET, JOB_COST = {BUDGET}, {JOB_COST}"
-    assert script("top", budget=3).body.splitlines()[0] == f"local BUDGET, JOB_COST = 3, {JOB_COST}"
+    costs = f"{JOB_COST}, {MOVE_COST}"
+    assert script("top").body.splitlines()[0] == f"local BUDGET, JOB_COST, MOVE_COST = {BUDGET}, {costs}"
+    assert script("top", budget=3).body.splitlines()[0] == f"local BUDGET, JOB_COST, MOVE_COST = 3, {costs}"
     assert script("top").sha != script("top", budget=3).sha
 
 
@@ -120,7 +121,7 @@ def test_every_server_takes_every_script(connection: Redis):
 def test_every_script_is_asked_for_by_a_call():
     package = resources.files("rqdeps.store")
     sources = [path.read_text("utf-8") for path in (package / "calls").iterdir() if path.name.endswith(".py")]
-    sources.append((package / "store.py").read_text("utf-8"))
+    sources.append((package / "deployment.py").read_text("utf-8"))
     asked_for = {name for source in sources for name in re.findall(r'Call\(\s*"(\w+)"', source)}
     assert asked_for == set(script_names())
 
@@ -323,7 +324,7 @@ def test_a_graph_of_100_jobs_is_one_call(queue: Queue, counter: Counter):
 
 
 def test_a_graph_beyond_the_budget_comes_in_pieces_of_it(queue: Queue, counter: Counter):
-    datas = [Queue.prepare_data(samples.anything) for _ in range(2 * BUDGET // JOB_COST + 1)]
+    datas = [Queue.prepare_data(samples.anything) for _ in range(2 * BUDGET // NEW_JOB_COST + 1)]
     queue.enqueue_many(datas)
     assert counter.commands()["hset"] >= len(datas)
     assert count_jobs(queue, "queued") == len(datas)
@@ -369,7 +370,7 @@ def test_a_parent_of_2000_dependents_tells_them_in_several_calls(
             break
         left = queue.store.run(upkeep.cascade())
     assert sum(told) == 2_000
-    assert max(told) <= BUDGET // (1 + JOB_COST) + 1
+    assert max(told) <= BUDGET // (1 + MOVE_COST) + 1
     assert set(statuses(queue.store, ids)) == {ends_as}
 
 
@@ -386,7 +387,7 @@ def test_a_failure_runs_down_a_long_chain_in_several_calls(queue: Queue, counter
     counter.reset()
     hands.fail(first.id)
     commands = counter.commands()
-    assert commands["evalsha"] >= 1_000 * (1 + JOB_COST) // BUDGET
+    assert commands["evalsha"] >= 1_000 * (1 + MOVE_COST) // BUDGET
     assert statuses(queue.store, ids) == ["failed"] + ["upstream_failed"] * 1_000
 
 

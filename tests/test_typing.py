@@ -17,8 +17,21 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
-from rqdeps import Dependency, Job, JobStatus, Queue, Retry, SimpleWorker, Worker, get_current_job
+from rqdeps import (
+    AsyncJob,
+    AsyncQueue,
+    Dependency,
+    Job,
+    JobStatus,
+    Queue,
+    Retry,
+    SimpleWorker,
+    Worker,
+    Workflow,
+    get_current_job,
+)
 
 
 def add(left: int, right: int = 0) -> int:
@@ -111,6 +124,39 @@ q.enqueue_many([a])
 q.enqueue_many([1])  # error: list-item
 Queue.prepare_data(add, (1,), timeot=5)  # error: call-arg
 
+# Maps, chains and spawned jobs
+
+reveal_type(q.map(add, [1, 2]))  # is: Job[list[int]]
+reveal_type(q.map(add, q.enqueue(join, ["a"]).output, rule="all_done").output)  # is: list[int]
+reveal_type(o.map(join, [["a"], ["b"]], kwargs={"by": ","}).result)  # is: list[str]
+reveal_type(q.chain(add, nothing, args=(1,)))  # is: list[Job[Any]]
+q.map(add, a)  # error: arg-type
+q.map(add, a.output)  # error: arg-type
+q.map(add, [1], rule="all")  # error: arg-type
+q.map(add, [1], retry=3)  # error: call-arg
+reveal_type(a.spawn(add, 1, right=2))  # is: Job[int]
+reveal_type(a.options(rule="all_done", retry=1).spawn(join, ["a"]).output_or(None))  # is: str | None
+reveal_type(a.options().map(add, [1]))  # is: Job[list[int]]
+a.spawn(add, "one")  # error: arg-type
+a.options(rule="all")  # error: arg-type
+
+# Workflows
+
+with Workflow("nightly", queue=q, result_ttl="1d") as workflow:
+    reveal_type(workflow)  # is: Workflow
+    reveal_type(workflow.enqueue(add, 1))  # is: Job[int]
+    reveal_type(workflow.options(queue="other").map(add, [1]))  # is: Job[list[int]]
+    workflow.on_finished(add, 1, retry=3)
+reveal_type(workflow.wait(timeout=5, progress=True))  # is: JobStatus
+reveal_type(workflow.eta)  # is: timedelta | None
+reveal_type(workflow.job_ids("failed", JobStatus.STOPPED))  # is: list[str]
+reveal_type(Workflow.fetch("x").jobs)  # is: list[Job[Any]]
+q.options(depends_on=workflow)
+q.options(depends_on=[a, Dependency([workflow, a], rule="all_done")])
+workflow.status = JobStatus.FINISHED  # error: misc
+Workflow(queue="other")  # error: arg-type
+Workflow("nightly", exists_ok=True)  # error: call-arg
+
 # Workers
 
 reveal_type(Worker([q, "other"], processes=2, lease=timedelta(seconds=30)).work(burst=True))  # is: bool
@@ -119,6 +165,37 @@ Worker(5)  # error: arg-type
 reveal_type(q.counts)  # is: dict[JobStatus, int]
 q.job_ids("failed")
 q.job_ids(JobStatus.FAILED, length=5)
+
+# On asyncio
+
+
+async def program() -> None:
+    AsyncQueue("default", AsyncRedis())
+    AsyncQueue(connection=Redis())  # error: arg-type
+    async with AsyncQueue(url="embedded:./data") as aq:
+        reveal_type(aq)  # is: AsyncQueue
+    x = await aq.enqueue(add, 1, right=2)
+    reveal_type(x)  # is: AsyncJob[int]
+    reveal_type(x.output)  # is: int
+    reveal_type(x.output_or(None))  # is: int | None
+    reveal_type(await x.get_result())  # is: int
+    reveal_type(await x.wait(timeout=5))  # is: int
+    reveal_type(await x.return_value())  # is: int | None
+    reveal_type(await x.get_status())  # is: JobStatus
+    reveal_type(x.is_finished)  # is: bool
+    reveal_type(await aq.enqueue("tasks.add", 1))  # is: AsyncJob[Any]
+    reveal_type(await aq.enqueue_many([one, two]))  # is: list[AsyncJob[Any]]
+    reveal_type(await aq.fetch_job("x"))  # is: AsyncJob[Any] | None
+    reveal_type(await AsyncJob.fetch("x"))  # is: AsyncJob[Any]
+    reveal_type(await aq.get_counts())  # is: dict[JobStatus, int]
+    reveal_type(await aq.options(retry=3, depends_on=[x, a]).enqueue(add, x.output))  # is: AsyncJob[int]
+    await aq.options(retry=3).enqueue(add, "one")  # error: arg-type
+    await aq.options(retry=3).enqueue(add, x)  # error: arg-type
+    await aq.options(retry="3").enqueue(add, 1)  # error: arg-type
+    await aq.enqueue(5)  # error: call-overload
+    aq.enqueue(add, 1).output  # error: attr-defined
+    q.enqueue(add, 1, depends_on=x)
+    Dependency([x, a])
 """
 
 

@@ -71,6 +71,10 @@ class AsyncWorkflow(AsyncEnqueuer):
     ) -> None:
         if queue is not None and (connection is not None or url is not None):
             raise TypeError("give a queue, or a connection or url, not both")
+        if queue is not None and not isinstance(queue, AsyncQueue):
+            raise TypeError(
+                f"queue= is an AsyncQueue, not {type(queue).__name__}: AsyncQueue(name, connection=...) makes one"
+            )
         self._draft = WorkflowDraft(
             name, id, exist_ok=exist_ok, result_ttl=result_ttl, failure_ttl=failure_ttl, meta=meta
         )

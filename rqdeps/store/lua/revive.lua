@@ -4,8 +4,8 @@
 --   KEYS   prefix
 --   ARGV   list of ids
 --   reply  {cascades left, {for each: 'revived' · 'joins': it has run, and lives again as far as what it joins does · 'left':
---          it has not ended, has finished, waits for others to live again, its fallback stands in for it, or it is the
---          fallback of a job that failed}}
+--          it has not ended, has finished, waits for others to live again, its fallback stands in for it, or it is a
+--          fallback: its job is to be revived, and it waits for that}}
 
 local function revive(j)
   local above = job.above(j)
@@ -21,7 +21,7 @@ local function revive(j)
     end
   elseif j.status == 'canceled' then -- it may not have been released, and waits for others of these jobs
     follow(j, requeue.verdict(j), { 'failures', 0, 'deaths', 0 })
-    return 'revived'
+    return j.fallback_of and 'left' or 'revived' -- a fallback only waits for its job again
   elseif j.status ~= 'stopped' then
     return 'left'
   end

@@ -174,8 +174,10 @@ end
 -- A member goes. Where the workflow's own job has never come, as its graph is given up, nobody else clears up after it.
 local function leave_workflow(j)
   local members, counts = key('workflow-jobs', j.workflow), key('workflow', j.workflow)
+  if redis.call('ZREM', members, j.id) == 0 then -- it was let go since it was read
+    return
+  end
   count_in_workflow(j)
-  redis.call('ZREM', members, j.id)
   if j.gate and redis.call('EXISTS', members, key('job', j.workflow)) == 0 then
     redis.call('UNLINK', counts)
   end
