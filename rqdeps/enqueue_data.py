@@ -136,6 +136,14 @@ class EnqueueData:
         """The same job, and what stands in for it, as members of a workflow."""
         return self._with(workflow=workflow, cleans_up=self._waits_for_any_end())
 
+    def kept_like(self, options: JobOptions) -> EnqueueData:
+        """The same job, and what stands in for it, kept as long as options say, where its own say nothing."""
+        own = self.options
+        result_ttl_ms = options.result_ttl_ms if own.result_ttl_ms is None else own.result_ttl_ms
+        failure_ttl_ms = options.failure_ttl_ms if own.failure_ttl_ms is None else own.failure_ttl_ms
+        kept = replace(own, result_ttl_ms=result_ttl_ms, failure_ttl_ms=failure_ttl_ms)
+        return replace(self, options=kept, fallback=self.fallback and self.fallback.kept_like(options))
+
     def spawned(self, by: str) -> EnqueueData:
         """The same job, as one that another spawns."""
         return replace(self._with(cleans_up=self._waits_for_any_end()), spawned_by=by)

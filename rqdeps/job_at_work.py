@@ -54,6 +54,18 @@ class JobAtWork(JobChanges):
         """
         return self.options().spawn(f, *args, **kwargs)
 
+    def map(
+        self,
+        f: Callable[..., R2],
+        items: Iterable[Any],
+        *,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        rule: Rule = "all_success",
+    ) -> Job[list[R2]]:
+        """Enqueues a call for each item as part of this job; see ``Queue.map`` and ``spawn``."""
+        return self.options().map(f, items, args=args, kwargs=kwargs, rule=rule)
+
     def spawn_data(self, data: EnqueueData, rule: Rule | None = None) -> Job[Any]:
         """Enqueues a job to be as part of this job; see ``spawn``.
 

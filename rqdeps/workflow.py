@@ -189,9 +189,10 @@ class Workflow(Enqueuer):
         """Its counts and status, read at once, whatever its size.
 
         Raises:
-            NoSuchWorkflowError: it expired or never existed, or is not committed yet.
+            InvalidJobOperationError: it is not committed yet.
+            NoSuchWorkflowError: it expired or never existed.
         """
-        return self._queue.store.perform(facts_of(self.id))
+        return self._queue.store.perform(facts_of(self._draft.committed_id))
 
     @property
     def jobs(self) -> list[Job[Any]]:
@@ -238,7 +239,7 @@ class Workflow(Enqueuer):
         By the mean time that calls of the same functions took so far in workflows, of which there must have been five
         of each, and the number of processes that serve its queues now. Where jobs wait for each other it takes longer.
         """
-        return self._queue.store.perform(eta_of(self.id))
+        return self._queue.store.perform(eta_of(self._draft.committed_id))
 
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> JobStatus:
         """Waits until all its jobs have ended.
@@ -252,9 +253,11 @@ class Workflow(Enqueuer):
 
         Raises:
             WaitTimeoutError: it has not ended in time.
-            NoSuchJobError: it expired or never existed, or is not committed yet.
+            InvalidJobOperationError: it is not committed yet.
+            NoSuchJobError: it expired or never existed.
             DeadlockError: called inside a job.
         """
+        self._draft.check_committed()
         patience = patience_for(self.job, timeout)
         with ProgressLine() as line:
 
@@ -284,12 +287,13 @@ class Workflow(Enqueuer):
         Raises:
             NoSuchWorkflowError: it expired or never existed.
         """
-        return self._queue.store.perform(workflow_changes.cancel(self.id, clean_up=clean_up))
+        return self._queue.store.perform(workflow_changes.cancel(self._draft.committed_id, clean_up=clean_up))
 
     def retry_failed(self) -> int:
         """Resumes it: runs those jobs again that failed, or were canceled or stopped, and then what waits for them.
 
-        What has finished stays so, and what failed but was rescued by its fallback.
+        What has finished stays so, and what failed but was rescued by its fallback. If the workflow has finished, nothing
+        is done, as what failed in it was not needed.
 
         Returns:
             How many jobs were given another life.
@@ -297,7 +301,7 @@ class Workflow(Enqueuer):
         Raises:
             NoSuchWorkflowError: it expired or never existed.
         """
-        return self._queue.store.perform(workflow_changes.retry_failed(self.id))
+        return self._queue.store.perform(workflow_changes.retry_failed(self._draft.committed_id))
 
     def delete(self, dependents: Policy = "cancel") -> None:
         """Deletes it with all its jobs. What runs comes to nothing.
@@ -309,4 +313,4 @@ class Workflow(Enqueuer):
         Raises:
             NoSuchWorkflowError: it expired or never existed.
         """
-        self._queue.store.perform(workflow_changes.delete(self.id, dependents))
+        self._queue.store.perform(workflow_changes.delete(self._draft.committed_id, dependents))

@@ -118,7 +118,9 @@ def retry_failed(workflow_id: str) -> Conversation[int]:
     Raises:
         NoSuchWorkflowError: there is no such workflow.
     """
-    yield from ask(workflows.workflow(workflow_id))
+    record = yield from ask(workflows.workflow(workflow_id))
+    if record.fields["status"] == JobStatus.FINISHED.value.encode():  # what failed was not needed
+        return 0
     yield from carry_on_cascades(1)  # should it still be in the middle of being canceled
     failed = yield from member_ids(workflow_id, _TO_REVIVE)
     revived = yield from revive([*failed, workflow_id])

@@ -75,6 +75,23 @@ class WorkflowDraft:
         assert self.options.job_id is not None
         return self.options.job_id
 
+    def check_committed(self) -> None:
+        """Makes sure that the server knows it.
+
+        Raises:
+            InvalidJobOperationError: it is not committed yet.
+        """
+        if not self.is_committed:
+            raise InvalidJobOperationError(
+                f"workflow {self.id!r} is not committed yet: the end of its with block does that, or commit()"
+            )
+
+    @property
+    def committed_id(self) -> str:
+        """Its id, for what can only be done once it is committed."""
+        self.check_committed()
+        return self.id
+
     def check_open(self) -> None:
         """Makes sure that it can still be filled.
 
@@ -87,8 +104,8 @@ class WorkflowDraft:
             )
 
     def add(self, job: JobRecord, data: EnqueueData) -> None:
-        """Takes a job that will belong to it."""
-        job.draft = reusable(data)
+        """Takes a job that will belong to it, and is kept as long unless it says otherwise."""
+        job.draft = reusable(data).kept_like(self.options)
         self.members.append(job)
 
     def add_after(self, job: JobRecord, data: EnqueueData) -> None:

@@ -189,7 +189,7 @@ class Follower:
         if job.id not in self.data.jobs or self._is_gone(dependency):
             return True
         register = (self._registers(job, dependency) or {}).get(dependency.id)
-        is_deleted = self.data.jobs[job.id].is_being_deleted and dependency.policy == "delete"
+        is_deleted = self.data.jobs[job.id].is_being_deleted
         return is_deleted or register is None or register.outcome != ""
 
     # Comparison

@@ -40,7 +40,7 @@ RENAMED = {
 
 #: What has no counterpart, and why.
 FOR_THE_RUNNING_JOB = "a job that runs has itself in its hands as a Job, by get_current_job()"
-MISSING = dict.fromkeys(("options", "spawn", "spawn_data"), FOR_THE_RUNNING_JOB)
+MISSING = dict.fromkeys(("map", "options", "spawn", "spawn_data"), FOR_THE_RUNNING_JOB)
 
 #: What only these have.
 MORE = {"AsyncQueue": {"aclose"}, "AsyncJob": {"aclose", "get_meta"}, "AsyncWithOptions": set()}

@@ -442,9 +442,9 @@ def test_what_is_not_committed_can_not_be_looked_at(q: Queue) -> None:
     workflow = Workflow(queue=q)
     looks = [workflow.facts, workflow.cancel, workflow.retry_failed, workflow.delete, lambda: workflow.eta]
     for look in looks:
-        with pytest.raises(NoSuchWorkflowError):
+        with pytest.raises(InvalidJobOperationError, match="is not committed yet"):
             look()
-    with pytest.raises(NoSuchJobError):
+    with pytest.raises(InvalidJobOperationError, match="is not committed yet"):
         workflow.wait(timeout=1)
     with pytest.raises(NoSuchJobError):
         q.enqueue(steps.nothing, depends_on=workflow)
@@ -1081,8 +1081,39 @@ def test_a_failed_one_stays_by_its_failure_ttl(q: Queue, hands: HandWorker) -> N
         grow_old(q)
     with pytest.raises(NoSuchWorkflowError):
         diamond.workflow.facts()
-    assert set(diamond.statuses[:4]) == {"failed", "upstream_failed"}  # each by its own, which is a year
-    assert {job.workflow_id for job in diamond.four} == {None}
+    grow_old(q)
+    assert set(diamond.statuses) == {None}  # they are kept as long, as they say nothing else
+
+
+def test_a_member_can_be_kept_longer_than_its_workflow(q: Queue, hands: HandWorker) -> None:
+    with Workflow(queue=q, failure_ttl="2h") as workflow:
+        kept = workflow.enqueue(steps.nothing, failure_ttl="1000h")
+    fail(hands, kept)
+    for _ in range(4):
+        grow_old(q)
+    with pytest.raises(NoSuchWorkflowError):
+        workflow.facts()
+    assert kept.is_failed
+    assert kept.workflow_id is None
+
+
+@pytest.mark.parametrize("rule", ["one_success", "one_done", "all_done"])
+def test_a_map_joins_all_of_its_elements_by_whatever_rule(q: Queue, hands: HandWorker, rule: Any) -> None:
+    with Workflow(queue=q) as workflow:
+        mapped = workflow.map(steps.echo, [1, 2], rule=rule)
+    SimpleWorker([q]).work(burst=True, max_jobs=2)  # the map, and one element
+    assert (mapped.get_status(), workflow.status) == ("joining", "joining")
+    SimpleWorker([q]).work(burst=True)
+    assert (mapped.result, workflow.status) == ([1, 2], "finished")
+
+
+def test_a_failure_that_was_tolerated_is_not_retried(q: Queue) -> None:
+    with Workflow(queue=q) as workflow:
+        workflow.map(steps.boom, [1], rule="all_done")
+    SimpleWorker([q]).work(burst=True)
+    assert workflow.status == "finished"
+    assert workflow.retry_failed() == 0
+    assert workflow.counts["failed"] == 1
 
 
 def test_one_that_is_kept_for_ever_keeps_its_jobs(q: Queue, hands: HandWorker) -> None:

@@ -207,9 +207,10 @@ class AsyncWorkflow(AsyncEnqueuer):
         """Its counts and status, read at once, whatever its size.
 
         Raises:
-            NoSuchWorkflowError: it expired or never existed, or is not committed yet.
+            InvalidJobOperationError: it is not committed yet.
+            NoSuchWorkflowError: it expired or never existed.
         """
-        return await self._queue.store.perform(facts_of(self.id))
+        return await self._queue.store.perform(facts_of(self._draft.committed_id))
 
     async def jobs(self) -> list[AsyncJob[Any]]:
         """Its jobs, in the order in which they came, those that were spawned and fallbacks included."""
@@ -236,7 +237,7 @@ class AsyncWorkflow(AsyncEnqueuer):
 
     async def get_eta(self) -> timedelta | None:
         """How long it will probably take from now on; ``None`` if that can't be told; see ``Workflow.eta``."""
-        return await self._queue.store.perform(eta_of(self.id))
+        return await self._queue.store.perform(eta_of(self._draft.committed_id))
 
     async def wait(self, timeout: float | None = None, *, progress: bool = False) -> JobStatus:
         """Waits until all its jobs have ended.
@@ -250,9 +251,11 @@ class AsyncWorkflow(AsyncEnqueuer):
 
         Raises:
             WaitTimeoutError: it has not ended in time.
-            NoSuchJobError: it expired or never existed, or is not committed yet.
+            InvalidJobOperationError: it is not committed yet.
+            NoSuchJobError: it expired or never existed.
             DeadlockError: called inside a job.
         """
+        self._draft.check_committed()
         patience = patience_for(self.job, timeout)
         with ProgressLine() as line:
 
@@ -280,7 +283,7 @@ class AsyncWorkflow(AsyncEnqueuer):
         Raises:
             NoSuchWorkflowError: it expired or never existed.
         """
-        return await self._queue.store.perform(workflow_changes.cancel(self.id, clean_up=clean_up))
+        return await self._queue.store.perform(workflow_changes.cancel(self._draft.committed_id, clean_up=clean_up))
 
     async def retry_failed(self) -> int:
         """Resumes it: runs those jobs again that failed, or were canceled or stopped, and then what waits for them.
@@ -291,7 +294,7 @@ class AsyncWorkflow(AsyncEnqueuer):
         Raises:
             NoSuchWorkflowError: it expired or never existed.
         """
-        return await self._queue.store.perform(workflow_changes.retry_failed(self.id))
+        return await self._queue.store.perform(workflow_changes.retry_failed(self._draft.committed_id))
 
     async def delete(self, dependents: Policy = "cancel") -> None:
         """Deletes it with all its jobs. What runs comes to nothing.
@@ -303,4 +306,4 @@ class AsyncWorkflow(AsyncEnqueuer):
         Raises:
             NoSuchWorkflowError: it expired or never existed.
         """
-        await self._queue.store.perform(workflow_changes.delete(self.id, dependents))
+        await self._queue.store.perform(workflow_changes.delete(self._draft.committed_id, dependents))

@@ -56,6 +56,9 @@ class Clients(Graph):
         self.births += 1
         is_workflow = new.fields.get("function") == ""
         workflow = str(new.fields["workflow"]) if "workflow" in new.fields else None
+        inherits_clean_up = False
+        if spawner is not None and spawner.workflow is not None:  # what is spawned belongs where its spawner does
+            workflow, inherits_clean_up = spawner.workflow, spawner.cleans_up
         rules = [group.rule for group in new.groups]
         job = ModelJob(
             id=new.id,
@@ -74,8 +77,8 @@ class Clients(Graph):
             is_workflow=is_workflow,
             has_run=is_workflow,
             spawned_by=str(new.fields["spawned_by"]) if "spawned_by" in new.fields else None,
-            workflow=spawner.workflow if spawner is not None else workflow,
-            cleans_up="cleans_up" in new.fields or (spawner is not None and spawner.cleans_up),
+            workflow=workflow,
+            cleans_up="cleans_up" in new.fields or inherits_clean_up,
         )
         if job.workflow is not None:
             self.entered[job.workflow] = self.entered.get(job.workflow, 0) + 1

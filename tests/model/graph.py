@@ -266,7 +266,11 @@ class Graph:
         edge = job.edge_to(dependency.id)
         if edge.outcome or job.policy is not None:
             return False
-        policy = dependency.policy
+        policy = dependency.policy or ""
+        workflow = self.jobs.get(job.workflow or "")
+        if workflow is not None and workflow.policy is not None and workflow.takes_members:  # it goes in any case
+            self.begin_to_delete(job, policy)
+            return True
         is_fallback = edge.kind == "fallback" and policy != "delete"
         is_joined = dependency.id in job.joined  # by a job that has run: that is neither canceled nor deleted
         if policy == "delete" and job.status in UNRELEASED and not self.is_closed(job) and not is_joined:

@@ -89,19 +89,18 @@ def _ends(group: Group) -> frozenset[str]:
 def joined(groups: Iterable[Group], *, is_stopped: bool) -> str:
     """What the groups that a job joins mean for it once it has run.
 
-    It has finished as soon as their rules are met. All else waits until nothing of them is open, and so does the end of
-    a job that a person has stopped, unless all that it joins has finished.
+    Nothing until all of them have ended. Then the rules decide; but a job that a person has stopped ends as that,
+    unless all that it joins has finished.
 
     Returns:
         ``finished``, ``joining``, ``upstream_failed``, ``skipped`` or ``stopped``.
     """
     groups = list(groups)
-    is_open = any(group.waiting for group in groups)
+    if any(group.waiting for group in groups):
+        return "joining"
     if is_stopped and any(group.finished < group.total for group in groups):
-        return "joining" if is_open else "stopped"
-    if all(group.is_met for group in groups):
-        return "finished"
-    return "joining" if is_open else verdict(groups)
+        return "stopped"
+    return "finished" if all(group.is_met for group in groups) else verdict(groups)
 
 
 def verdict(groups: Iterable[Group]) -> str:

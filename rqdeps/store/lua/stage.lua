@@ -78,12 +78,13 @@ local function prepare_join()
   end
 end
 
--- What is spawned belongs to the workflow of its spawner, and cleans up if that does.
+-- What is spawned belongs to the workflow of its spawner, cleans up if that does, and is kept as long.
 local function inherit()
-  local facts = redis.call('HMGET', key('job', spawner), 'workflow', 'cleans_up')
-  for _, j in ipairs(new_jobs.fresh) do
-    for i, name in ipairs({ 'workflow', 'cleans_up' }) do
-      if facts[i] then
+  local inherited = { 'workflow', 'cleans_up', 'result_ttl', 'failure_ttl' }
+  local facts = redis.call('HMGET', key('job', spawner), unpack(inherited))
+  for _, j in ipairs(facts[1] and new_jobs.fresh or {}) do
+    for i, name in ipairs(inherited) do
+      if facts[i] and not j[name] then
         j[name] = facts[i]
         table.insert(j.given, name)
         table.insert(j.given, facts[i])

@@ -63,10 +63,11 @@ function resolve.verdict(j, groups)
   if not j.joins then
     return rules.verdict(groups)
   end
-  if j.stop and not rules.all_finished(groups) then -- a person has canceled it: it ends with the last that it joins
-    return rules.is_open(groups) and 'joining' or job.is_workflow(j) and 'canceled' or 'stopped'
+  local verdict = rules.joined(groups)
+  if j.stop and verdict ~= 'joining' and not rules.all_finished(groups) then -- a person has canceled it
+    return job.is_workflow(j) and 'canceled' or 'stopped'
   end
-  return rules.joined(groups)
+  return verdict
 end
 
 -- Does with a job that still depends on its groups what they demand. Returns what that cost of the budget.
@@ -93,7 +94,7 @@ end
 -- Whether groups leave open what becomes of their job.
 local function is_undecided(groups, is_join)
   if is_join then
-    return rules.joined(groups) == 'joining'
+    return rules.is_open(groups)
   end
   return rules.verdict(groups) == 'deferred'
 end

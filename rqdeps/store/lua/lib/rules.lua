@@ -120,14 +120,14 @@ function rules.is_open(groups)
   return false
 end
 
--- What the groups that a job joins mean for it: it has finished once they are met; that they can't be met any more counts
--- only when nothing of them waits, so that what has joined has ended.
+-- What the groups that a job joins mean for it. Nothing as long as any of them has not ended, so that what has joined has
+-- nothing running below it.
 function rules.joined(groups)
-  local verdict = rules.verdict(groups)
-  if verdict == 'queued' then
-    return 'finished'
+  if rules.is_open(groups) then
+    return 'joining'
   end
-  return rules.is_open(groups) and 'joining' or verdict
+  local verdict = rules.verdict(groups)
+  return verdict == 'queued' and 'finished' or verdict
 end
 
 -- Whether all that stands in these groups has finished.
