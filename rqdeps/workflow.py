@@ -292,8 +292,8 @@ class Workflow(Enqueuer):
     def retry_failed(self) -> int:
         """Resumes it: runs those jobs again that failed, or were canceled or stopped, and then what waits for them.
 
-        What has finished stays so, and what failed but was rescued by its fallback. If the workflow has finished, nothing
-        is done, as what failed in it was not needed.
+        What has finished stays so, and what failed but was rescued by its fallback. Nothing is done if the workflow has
+        finished, as what failed in it was not needed.
 
         Returns:
             How many jobs were given another life.
