@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import servers
 from by_hand import HandWorker
 from hypothesis import HealthCheck, settings
-from meter import MOST_COMMANDS, Meter
+from meter import IN_FULL, MOST_COMMANDS, Meter
 from redis import Redis
 
 import rqdeps.enqueueing
@@ -28,6 +29,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("RQDEPS_TEST_PROFILE", "default"))
 
+# A shell that runs the tests in the background has them ignore Ctrl-C, and whatever they start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 FAKEREDIS = "fakeredis"
 
 #: Of these, a test runs on one, by turns; on both in full.
@@ -38,7 +42,7 @@ StartServer = Callable[[servers.Kind], servers.Server]
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out, for each test, the one of the two Redis servers whose turn it is not."""
-    if os.environ.get("RQDEPS_TEST_PROFILE") == "full":
+    if IN_FULL:
         return
     left_out = {item for item in items if _is_left_out(item)}
     config.hook.pytest_deselected(items=list(left_out))

@@ -81,7 +81,7 @@ class Follower:
             if self._goes_in_pieces(job):
                 left = {name for edges in self.data.edges_of(job.id) for name in edges.registers}
                 for dependency_id in {*job.edges, *job.joined} - left:
-                    self.model.unlink(job, dependency_id)
+                    self.model.lose(job, dependency_id)
         self.released, self.tellings = self.model.released, self.model.tellings
         self.model.news, self.model.released, self.model.tellings = {}, [], 0
         if not self.data.sorted_set("cascades") and not self.data.sorted_set("reopenings"):
@@ -122,18 +122,17 @@ class Follower:
         """The next member of a workflow that is being canceled, if its turn has come; at last, that nobody is left."""
         place = self.data.sorted_set("cascades").get(task)
         left = [job for job in self.model.members(task.partition(":")[2]) if job.entry > self.model.canceling[task]]
-        if left and (place is None or left[0].entry <= place or self._was_canceled(left[0])):
+        if left and (place is None or left[0].entry <= place):
             yield lambda model: _cancel_member(model, task, left[0].id)
         elif not left and place is None:
             yield lambda model: _end_cancellation(model, task)
 
-    def _was_canceled(self, job: ModelJob) -> bool:
+    def _steps_of_member(self, job: ModelJob) -> Iterator[Step]:
+        """While a workflow is being canceled, a member may be canceled at any time: when it is claimed, for one."""
         stored = self.data.jobs.get(job.id)
-        return stored is not None and (stored.status == "canceled" or "stop" in stored.fields)
-
-    def _steps_of_claim(self, job: ModelJob) -> Iterator[Step]:
-        """What would be claimed, and whose workflow is being canceled, is canceled."""
-        if job.status == "queued" and self.model.is_being_canceled(job) and self._was_canceled(job):
+        if stored is None or job.has_ended or job.is_to_stop or not self.model.is_being_canceled(job):
+            return
+        if stored.status == "canceled" or "stop" in stored.fields:
             yield lambda model: _cancel(model, job.id)
 
     def _steps_of_workflow(self, own: ModelJob) -> Iterator[Step]:
@@ -144,7 +143,7 @@ class Follower:
                 yield lambda model, job_id=job.id: _disband(model, own.id, job_id)
 
     def _steps_of_job(self, dependency: ModelJob) -> Iterator[Step]:
-        yield from self._steps_of_claim(dependency)
+        yield from self._steps_of_member(dependency)
         yield from self._steps_of_workflow(dependency)
         if dependency.may_go and dependency.is_old and self._is_gone(dependency):
             yield lambda model: model.expire(model.jobs[dependency.id])

@@ -15,8 +15,11 @@ from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import BUDGET
 from rqdeps.store.store import evaluate
 
+#: Whether all is tested on all servers, and at the sizes that users have.
+IN_FULL = os.environ.get("RQDEPS_TEST_PROFILE") == "full"
+
 #: How many times as large tests of scale are as in a short run.
-SCALE = 50 if os.environ.get("RQDEPS_TEST_PROFILE") == "full" else 1
+SCALE = 50 if IN_FULL else 1
 
 #: What one call may run on the server: moving a job takes six commands for two of the budget.
 MOST_COMMANDS = 4 * BUDGET

@@ -85,6 +85,13 @@ class Clock(People):
             self.model.outlive_ttl(job)
 
     def a_value_is_kept_no_longer(self, job: ModelJob) -> None:
+        if any(each.may_go and each.is_old for each in self.model.jobs.values()):  # these go first
+            self.maintain()
+            self.follow()
+        if job.id in self.model.jobs:
+            self.let_expire(self.model.jobs[job.id])
+
+    def let_expire(self, job: ModelJob) -> None:
         self.make_due(f"{job.status}:{job.queue}", job)
         above = self.model.above(job)
         cascades = {**self.follower.data.sorted_set("cascades"), **self.follower.data.sorted_set("reopenings")}

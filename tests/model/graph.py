@@ -289,8 +289,14 @@ class Graph:
                 self.decide(job)
         return True
 
+    def lose(self, job: ModelJob, dependency_id: str) -> None:
+        """A job that goes piece by piece has lost an edge."""
+        self.unlink(job, dependency_id)
+        job.edges.pop(dependency_id, None)
+        job.joined.pop(dependency_id, None)
+
     def unlink(self, job: ModelJob, dependency_id: str) -> None:
-        """A job that goes piece by piece has left those that wait for a dependency. It is told nothing any more."""
+        """A job has left those that wait for a dependency, or join it. It is told nothing of that any more."""
         if job.id in self.dependents.get(dependency_id, ()):
             self.dependents[dependency_id].remove(job.id)
 

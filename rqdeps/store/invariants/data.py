@@ -166,8 +166,8 @@ class Data:
             return dependency
         has_chosen_id = "nonce" in dependency.fields
         is_later = dependency.number("created_at") >= job.number("created_at")
-        knows_an_end = edges.registers[dependency_id].outcome != ""
-        return None if has_chosen_id and is_later and knows_an_end else dependency
+        is_done_with_it = edges.registers[dependency_id].outcome != "" or job.is_being_deleted
+        return None if has_chosen_id and is_later and is_done_with_it else dependency
 
     def outcome(self, job: StoredJob, kind: str) -> str:
         """What a job's state means for a dependent with this kind of edge: a terminal status, or nothing.
