@@ -1,6 +1,8 @@
 """A job queue on Redis or Valkey for jobs that wait for other jobs."""
 
-from rqdeps.aio import AsyncJob, AsyncQueue, AsyncWorkflow
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from rqdeps.dependency import Dependency
 from rqdeps.errors import (
     DependencyCycleError,
@@ -12,6 +14,7 @@ from rqdeps.errors import (
     NoSuchJobError,
     NoSuchWorkflowError,
     RqdepsError,
+    WaitTimeoutError,
 )
 from rqdeps.fallback import Fallback
 from rqdeps.job import Job, get_current_job
@@ -23,6 +26,29 @@ from rqdeps.version import __version__
 from rqdeps.worker import SimpleWorker, Worker
 from rqdeps.workflow import Workflow
 
+if TYPE_CHECKING:
+    from rqdeps.aio import AsyncJob, AsyncQueue, AsyncWorkflow
+    from rqdeps.graph import Graph
+
+#: What is imported when somebody asks for it, and from where: most programs, and all workers, do without.
+_LATER = {
+    "AsyncJob": "rqdeps.aio",
+    "AsyncQueue": "rqdeps.aio",
+    "AsyncWorkflow": "rqdeps.aio",
+    "Graph": "rqdeps.graph",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 __all__ = [
     "AsyncJob",
     "AsyncQueue",
@@ -33,6 +59,7 @@ __all__ = [
     "DuplicateJobError",
     "DuplicateWorkflowError",
     "Fallback",
+    "Graph",
     "InvalidJobOperationError",
     "Job",
     "JobFailedError",
@@ -46,6 +73,7 @@ __all__ = [
     "RqdepsError",
     "SimpleWorker",
     "Snooze",
+    "WaitTimeoutError",
     "Worker",
     "Workflow",
     "__version__",

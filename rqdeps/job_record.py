@@ -8,6 +8,7 @@ from typing import Any
 from rqdeps.attempts import moment, worker_of
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError
+from rqdeps.mapping import mapped_by
 from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.serializers import decode_call, dumps, loads
 from rqdeps.status import JobStatus
@@ -138,6 +139,11 @@ class JobRecord:
         return self._text("function")
 
     @property
+    def mapped_function(self) -> str | None:
+        """The dotted path of the function that the job maps over items; ``None`` if it is no map."""
+        return mapped_by(self.func_name, self.given_description)
+
+    @property
     def given_description(self) -> str:
         """The text that was given for people, or nothing."""
         return self._text("description")
@@ -231,6 +237,11 @@ class JobRecord:
     def started_at(self) -> datetime | None:
         """When a worker last took the job."""
         return self._time("started_at")
+
+    @property
+    def returned_at(self) -> datetime | None:
+        """When the job's function returned, if it then waited for what it had spawned."""
+        return self._time("returned_at")
 
     @property
     def ended_at(self) -> datetime | None:

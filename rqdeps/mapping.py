@@ -19,6 +19,8 @@ _RETRIES: Final = 3
 #: What a map runs, in a worker: see there.
 _SPREAD: Final = "rqdeps.spreading.spread"
 
+_DESCRIPTION: Final = "map of "
+
 
 def map_data(
     func: Callable[..., Any] | str,
@@ -61,7 +63,7 @@ def map_data(
     }
     own = replace(
         options,
-        description=f"map of {path}",
+        description=f"{_DESCRIPTION}{path}",
         meta=None,
         timeout_ms=None,
         retry=Retry(max=_RETRIES),
@@ -69,6 +71,16 @@ def map_data(
         rule=None,
     )
     return FunctionCall(_SPREAD, (), values, own, kwargs_are_meant=True).data()
+
+
+def mapped_by(function: str, description: str) -> str | None:
+    """The dotted path of the function that a job maps over items, if that is what it does.
+
+    Args:
+        function: the dotted path of the job's function.
+        description: its description.
+    """
+    return description.removeprefix(_DESCRIPTION) if function == _SPREAD else None
 
 
 def listed(items: object) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -13,6 +14,14 @@ LOOK_SECONDS = 0.5
 
 #: How often a line is written where it can't be overwritten, in seconds.
 _REPEAT_SECONDS = 10.0
+
+
+_BAR_LENGTH = 16
+
+
+def bar(share: float) -> str:
+    """A bar that is filled up to a share, from 0 to 1."""
+    return f"{'█' * int(_BAR_LENGTH * share):░<{_BAR_LENGTH}}"
 
 
 class ProgressLine:
@@ -45,8 +54,9 @@ class ProgressLine:
             return
         if self._is_terminal:
             self._shown = line
-            sys.stderr.write(f"\r{printable(line):<{self._width}}")
-            self._width = len(line)
+            fitting = printable(line)[: shutil.get_terminal_size().columns - 1]
+            sys.stderr.write(f"\r{fitting:<{self._width}}")
+            self._width = len(fitting)
             sys.stderr.flush()
         elif is_last or time.monotonic() >= self._repeat_at:
             self._shown = line

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rqdeps.attempts import moment
+from rqdeps.durations import format_ms
+from rqdeps.progress_line import bar
 from rqdeps.registry import alive_workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
@@ -62,6 +64,19 @@ class WorkflowFacts:
         return ", ".join([f"{self.name or self.id}: {self.ended} of {self.total} ended", *bad, *shown])
 
 
+def how_far(workflow_id: str) -> Conversation[str]:
+    """A line that says how far a workflow has come, with a bar, and with how long it will take where that can be told.
+
+    Raises:
+        NoSuchWorkflowError: there is no such workflow.
+    """
+    record = yield from ask(workflows.workflow(workflow_id))
+    found = _facts(workflow_id, record)
+    eta = None if found.status.is_terminal else (yield from _eta(record))
+    left = "" if not eta else f", about {format_ms(eta.total_seconds() * 1000)} left"
+    return f"{bar(found.progress)} {found}{left}"
+
+
 _WORTH_A_WORD = (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED, JobStatus.UPSTREAM_FAILED)
 
 
@@ -110,6 +125,10 @@ def eta_of(workflow_id: str) -> Conversation[timedelta | None]:
         NoSuchWorkflowError: there is no such workflow.
     """
     record = yield from ask(workflows.workflow(workflow_id))
+    return (yield from _eta(record))
+
+
+def _eta(record: WorkflowRecord) -> Conversation[timedelta | None]:
     left_ms = 0.0
     for function, count in record.open_calls.items():
         duration = record.durations[function]

@@ -16,8 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rqdeps import Job, embedded
-from rqdeps.cli.demo import demo
-from rqdeps.cli.errors import FriendlyGroup
+from rqdeps.cli.group import FriendlyGroup
 from rqdeps.demo import crash, steps
 from rqdeps.demo.ledger import Ledger
 from rqdeps.demo.show import branches, command, progress
@@ -61,7 +60,7 @@ def run_demo(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def invoke(*args: str) -> Result:
-    return CliRunner().invoke(FriendlyGroup(commands=[demo]), ["demo", *args])
+    return CliRunner().invoke(FriendlyGroup(commands_at={"demo": "rqdeps.cli.demo:demo"}), ["demo", *args])
 
 
 def run_line(line: str) -> subprocess.CompletedProcess[str]:

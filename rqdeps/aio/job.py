@@ -33,6 +33,7 @@ from rqdeps.waiting import Patience, has_ended
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from rqdeps.graph.graph import Graph
     from rqdeps.options import Duration
 
 R = TypeVar("R")
@@ -270,6 +271,20 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
     async def dependent_ids(self) -> list[str]:
         """The ids of the jobs that depend on this one: its fallback first, then in the order of their linking."""
         return await self._store.perform(dependents_of(self.id))
+
+    async def graph(self, most: int | None = None) -> Graph:
+        """The graph around the job: whatever is connected with it, above and below, with status, rules and times.
+
+        Args:
+            most: how many jobs to read at most; the nearest come first. Without it, 20,000.
+
+        Raises:
+            NoSuchJobError: the job has been deleted.
+            InvalidJobOperationError: the job is not saved yet.
+        """
+        from rqdeps.graph.reading import graph_of  # noqa: PLC0415 - few programs look at graphs
+
+        return await self._store.perform(graph_of(self.saved_id, most))
 
     async def explain(self) -> str:
         """One sentence for people on where the job stands: why it does not run, or how it ended."""

@@ -22,9 +22,10 @@ from rqdeps.status import JobStatus
 from rqdeps.store import AsyncStore
 from rqdeps.store.calls.changes import Policy
 from rqdeps.workflow_draft import WorkflowDraft
-from rqdeps.workflow_facts import WorkflowFacts, eta_of, facts_of
+from rqdeps.workflow_facts import WorkflowFacts, eta_of, facts_of, how_far
 
 if TYPE_CHECKING:
+    from rqdeps.graph.graph import Graph
     from rqdeps.options import Duration
 
 
@@ -239,6 +240,20 @@ class AsyncWorkflow(AsyncEnqueuer):
         """How long it will probably take from now on; ``None`` if that can't be told; see ``Workflow.eta``."""
         return await self._queue.store.perform(eta_of(self._draft.committed_id))
 
+    async def graph(self, most: int | None = None) -> Graph:
+        """Its jobs, those outside that they wait for or that wait for them, and what leads from one to the other.
+
+        Args:
+            most: how many jobs to read at most. Without it, 20,000.
+
+        Raises:
+            InvalidJobOperationError: it is not committed yet.
+            NoSuchWorkflowError: it expired or never existed.
+        """
+        from rqdeps.graph.reading import workflow_graph  # noqa: PLC0415 - few programs look at graphs
+
+        return await self._queue.store.perform(workflow_graph(self._draft.committed_id, most))
+
     async def wait(self, timeout: float | None = None, *, progress: bool = False) -> JobStatus:
         """Waits until all its jobs have ended.
 
@@ -260,13 +275,13 @@ class AsyncWorkflow(AsyncEnqueuer):
         with ProgressLine() as line:
 
             async def show() -> None:
-                line.show(str(await self.facts()))
+                line.show(await self._queue.store.perform(how_far(self.id)))
 
             look, every = (show, LOOK_SECONDS) if progress else (None, math.inf)
             while not await self.job.has_ended_within(patience, look, every=every):
                 patience.check()
             if progress:
-                line.show(str(await self.facts()), is_last=True)
+                line.show(await self._queue.store.perform(how_far(self.id)), is_last=True)
         return await self.get_status()
 
     # Changing it

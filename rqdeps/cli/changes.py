@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
 import click
 
+from rqdeps.cli.each import change_each
 from rqdeps.cli.options import url_option
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, UpstreamFailedError
 from rqdeps.job import Job
@@ -116,14 +116,12 @@ def skip(job_ids: tuple[str, ...], output: Any, url: str | None) -> None:
 
 def _change_each(job_ids: tuple[str, ...], url: str | None, change: Callable[[Job[Any]], str]) -> None:
     """Changes one job after the other, and says what has become of it. Exits with 1 if one was refused."""
-    ids = list(dict.fromkeys(job_ids))
-    exit_code = 0
-    for job_id, job in zip(ids, Job.fetch_many(ids, url=url), strict=True):
-        try:
-            if job is None:
-                raise NoSuchJobError(job_id)
-            click.echo(f"{job_id}: {change(job)}")
-        except (NoSuchJobError, InvalidJobOperationError) as error:
-            click.ClickException(str(error)).show()
-            exit_code = 1
-    sys.exit(exit_code)
+    jobs = dict(zip(job_ids, Job.fetch_many(job_ids, url=url), strict=True))
+
+    def change_job(job_id: str) -> str:
+        job = jobs[job_id]
+        if job is None:
+            raise NoSuchJobError(job_id)
+        return change(job)
+
+    change_each(jobs, change_job)

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from rqdeps import Job, Queue, RqdepsError
+from rqdeps.cli.group import INTERRUPTED
 from rqdeps.demo import pipeline
 from rqdeps.demo.crash import LEASE, crash
 from rqdeps.demo.running import Progress, WorkerCommand
@@ -22,9 +23,6 @@ from rqdeps.demo.steps import python_topics
 
 #: Where everything is written.
 FOLDER = Path("rqdeps-demo")
-
-#: The exit code of what Ctrl-C has ended.
-INTERRUPTED = 130
 
 
 def _text_of(file: str) -> str:

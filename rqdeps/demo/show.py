@@ -17,10 +17,10 @@ import click
 
 from rqdeps import Job, JobStatus, Queue
 from rqdeps.demo.steps import Overview
+from rqdeps.progress_line import bar
 
-_BAR_LENGTH = 16
 _LONGEST_LINE = 100
-_TIMES = "\u00d7"
+_TIMES = "×"
 _MARKS = {JobStatus.FINISHED: "✔ ", JobStatus.FAILED: "✘ ", JobStatus.UPSTREAM_FAILED: "✘ "}
 
 #: Where the notes on a step begin, in columns.
@@ -61,9 +61,8 @@ def progress(counts: Mapping[JobStatus, int]) -> str:
     """How many jobs have ended, and how many have which status."""
     total = sum(counts.values())
     ended = sum(count for status, count in counts.items() if status.is_terminal)
-    bar = "█" * (_BAR_LENGTH * ended // max(total, 1))
     named = " · ".join(f"{count} {status}" for status, count in counts.items() if count)
-    return f"{bar:░<{_BAR_LENGTH}} {ended}/{total} ended: {named}"
+    return f"{bar(ended / max(total, 1))} {ended}/{total} ended: {named}"
 
 
 def highlights(overview: Overview) -> Iterator[str]:

@@ -67,7 +67,7 @@ FIELDS_OF_JOB: Final = frozenset(
         *("timeout", "ttl", "ttl_due", "result_ttl", "failure_ttl", "retries", "at_front"),
         *("linked", "outputs", "fallback", "fallback_of", "stand_in", "requeued_by", "reopening"),
         *("held", "gate", "deleting", "unlinked", "checked"),
-        *("joins", "gives", "spawning", "spawned_by", "workflow", "cleans_up"),
+        *("joins", "gives", "returned_at", "spawning", "spawned_by", "workflow", "cleans_up"),
     }
 )
 #: Beside the statuses, and what begins with one of the prefixes.

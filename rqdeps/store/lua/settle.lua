@@ -84,6 +84,8 @@ function settle.spawned(j, fields, value, pieces, gives)
       fields[#fields + 1] = name
       fields[#fields + 1] = 1
     end
+    fields[#fields + 1] = 'returned_at'
+    fields[#fields + 1] = digits(now)
     become(j, 'joining', fields, { left = true })
   end
 end

@@ -93,7 +93,7 @@ local function begin_epoch(j, fields, status)
   else
     job.drop(j, OF_ITS_END)
     if j.joins then
-      job.drop(j, { 'joins' })
+      job.drop(j, { 'joins', 'returned_at' })
       redis.call('UNLINK', key('joins', j.id))
     end
   end

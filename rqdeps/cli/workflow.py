@@ -1,0 +1,300 @@
+"""``rqdeps workflow``: list, show, cancel, retry, wait for and delete workflows."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import click
+from rich.text import Text
+
+from rqdeps.cli.each import change_each
+from rqdeps.cli.group import INTERRUPTED
+from rqdeps.cli.options import url_option
+from rqdeps.cli.screen import columns, show, show_json
+from rqdeps.durations import format_ms, to_ms
+from rqdeps.errors import NoSuchWorkflowError, RqdepsError, WaitTimeoutError
+from rqdeps.graph.looks import LOOKS
+from rqdeps.job import Job
+from rqdeps.progress_line import bar
+from rqdeps.status import JobStatus
+from rqdeps.text import printable
+from rqdeps.workflow import Workflow
+from rqdeps.workflow_facts import WorkflowFacts
+
+#: What ``wait`` exits with, by how the workflow has ended.
+EXIT_CODES = {JobStatus.FINISHED: 0, JobStatus.FAILED: 1, JobStatus.CANCELED: 3}
+
+#: What ``wait`` exits with if it could not wait, and if the time was over.
+COULD_NOT_WAIT, TIMED_OUT = 2, 124
+
+#: How many jobs that failed are named.
+_NAMED = 10
+
+_STATUSES = ("joining", "finished", "failed", "canceled")
+
+_id_argument = click.argument("workflow_id", metavar="ID")
+_ids_argument = click.argument("workflow_ids", metavar="ID...", nargs=-1, required=True)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; durations in seconds.")
+
+
+@click.group()
+def workflow() -> None:
+    """List, show, cancel, retry, wait for or delete workflows."""
+
+
+@workflow.command(name="list")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only those with this status; joining: it runs.")
+@click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
+@_json_option
+@url_option
+def list_workflows(status: str | None, most: int, as_json: bool, url: str | None) -> None:
+    """Lists workflows, the latest first: status, how many of their jobs have ended, times."""
+    found = list(_listed(status, most, url))
+    if as_json:
+        show_json([_plain(facts) for facts in found])
+    elif found:
+        head = ["id", "name", "status", "ended", "jobs", "failed", "created", "took"]
+        show(columns(head, [_row(facts) for facts in found], numbers=["ended", "jobs", "failed"]))
+    else:
+        click.echo(
+            f"No workflow is {status}." if status else 'No workflows: with Workflow("name", queue=q): makes one.'
+        )
+
+
+def _listed(status: str | None, most: int, url: str | None) -> Iterator[WorkflowFacts]:
+    count = 0
+    for each in Workflow.all(url=url, most=sys.maxsize if status else most):
+        try:
+            facts = each.facts()
+        except NoSuchWorkflowError:  # it has just been deleted
+            continue
+        if status is None or facts.status == status:
+            yield facts
+            count += 1
+        if count == most:
+            return
+
+
+def _row(facts: WorkflowFacts) -> list[str | Text]:
+    failed = facts.counts[JobStatus.FAILED]
+    return [
+        facts.id,
+        facts.name,
+        _status(facts.status),
+        str(facts.ended),
+        str(facts.total),
+        Text(str(failed), LOOKS[JobStatus.FAILED].style if failed else "dim"),
+        "" if facts.created_at is None else _when(facts.created_at),
+        _took(facts),
+    ]
+
+
+def _status(status: JobStatus) -> Text:
+    return Text(f"{LOOKS[status].mark} {status}", LOOKS[status].style)
+
+
+def _took(facts: WorkflowFacts) -> str:
+    if facts.created_at is None or facts.ended_at is None:
+        return ""
+    return _time(facts.ended_at - facts.created_at)
+
+
+@workflow.command(name="show")
+@_id_argument
+@_json_option
+@url_option
+def show_workflow(workflow_id: str, as_json: bool, url: str | None) -> None:
+    """Shows one workflow: how far it has come, its times, the jobs that failed, and what can be done."""
+    found = Workflow.fetch(workflow_id, url=url)
+    facts, eta = found.facts(), found.eta
+    if as_json:
+        show_json(_plain(facts) | {"eta": None if eta is None else eta.total_seconds()})
+        return
+    table = columns(["", ""], [[Text(name, "dim"), value] for name, value in _facts(found, facts, eta, url)])
+    table.show_header = False
+    table.columns[1].no_wrap = False
+    show(table)
+
+
+def _facts(
+    found: Workflow, facts: WorkflowFacts, eta: timedelta | None, url: str | None
+) -> Iterator[tuple[str, str | Text]]:
+    yield "workflow", facts.id
+    if facts.name:
+        yield "name", facts.name
+    yield "status", _status(facts.status)
+    yield "progress", f"{bar(facts.progress)} {facts.ended} of {facts.total} jobs"
+    counts = [(status, count) for status, count in facts.counts.items() if count]
+    marked = [Text(f"{LOOKS[status].mark} {count} {status}", LOOKS[status].style) for status, count in counts]
+    yield "jobs", Text("  ").join(marked)
+    yield "queues", ", ".join(facts.queues)
+    if facts.created_at is not None:
+        yield "created", _when(facts.created_at)
+    if facts.ended_at is not None:
+        yield "ended", _when(facts.ended_at)
+        yield "took", _took(facts)
+    elif eta is not None:
+        yield "left", f"about {_time(eta)}"
+    yield from _bad(found, url)
+    yield from _next(facts, url)
+
+
+def _bad(found: Workflow, url: str | None) -> Iterator[tuple[str, str | Text]]:
+    """The jobs that failed, with their errors."""
+    ids = found.job_ids(JobStatus.FAILED, JobStatus.STOPPED)
+    for job in Job.fetch_many(ids[:_NAMED], url=url):
+        if job is None:
+            continue
+        attempts = job.attempts
+        error = (
+            f"{attempts[-1].error_type.rpartition('.')[2]}: {attempts[-1].message}" if attempts else job.reason or ""
+        )
+        rescued = f" (its fallback: {job.fallback_id})" if job.fallback_id else ""
+        name = job.func_name.rpartition(".")[2]
+        yield str(job.get_status(refresh=False)), f"{job.id} {name}{rescued}  {printable(error)}"
+    if len(ids) > _NAMED:
+        yield "", f"… {len(ids)} in all"
+
+
+def _next(facts: WorkflowFacts, url: str | None) -> Iterator[tuple[str, str]]:
+    """What can be done now."""
+
+    def command(*words: str) -> str:
+        return shlex.join(["rqdeps", *words, facts.id, *(["--url", url] if url else [])])
+
+    yield "graph", command("graph")
+    if facts.status in (JobStatus.FAILED, JobStatus.CANCELED):
+        yield "resume", command("workflow", "retry")
+    elif facts.status is JobStatus.JOINING:
+        yield "wait", command("workflow", "wait")
+
+
+@workflow.command()
+@_ids_argument
+@click.option("--no-clean-up", is_flag=True, help="Cancel also what waits for others however they end (all_done).")
+@url_option
+def cancel(workflow_ids: tuple[str, ...], no_clean_up: bool, url: str | None) -> None:
+    """Cancels workflows: nothing more of them starts, and what runs is stopped.
+
+    Jobs that wait for others however these end (all_done) clean up, unless told otherwise.
+    """
+
+    def change(workflow_id: str) -> str:
+        found = Workflow.fetch(workflow_id, url=url)
+        is_canceled = found.cancel(clean_up=not no_clean_up)
+        facts = found.facts()
+        if not is_canceled:
+            return f"{facts.status}, as it was before"
+        return "is being canceled; what runs is asked to stop" if facts.status is JobStatus.JOINING else facts.status
+
+    change_each(workflow_ids, change)
+
+
+@workflow.command()
+@_ids_argument
+@url_option
+def retry(workflow_ids: tuple[str, ...], url: str | None) -> None:
+    """Resumes workflows: runs what failed, was canceled or stopped again, and then what waits for it."""
+
+    def change(workflow_id: str) -> str:
+        count = Workflow.fetch(workflow_id, url=url).retry_failed()
+        return f"{_jobs(count)} live{'s' * (count == 1)} again" if count else "nothing of it has to run again"
+
+    change_each(workflow_ids, change)
+
+
+@workflow.command()
+@_ids_argument
+@click.option(
+    "--dependents",
+    type=click.Choice(["cancel", "release", "delete"]),
+    default="cancel",
+    show_default=True,
+    help="What becomes of jobs outside that still wait for them: release lets them run without.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@url_option
+def delete(
+    workflow_ids: tuple[str, ...], dependents: Literal["cancel", "release", "delete"], yes: bool, url: str | None
+) -> None:
+    """Deletes workflows with all their jobs. What runs comes to nothing."""
+
+    def change(workflow_id: str) -> str:
+        found = Workflow.fetch(workflow_id, url=url)
+        facts = found.facts()
+        count = _jobs(facts.total)
+        name = f"{facts.name} " if facts.name else ""
+        if not yes and not click.confirm(f"Delete workflow {name}{workflow_id} with its {count}?", err=True):
+            return "left as it is"
+        found.delete(dependents)
+        return f"deleted with its {count}"
+
+    change_each(workflow_ids, change)
+
+
+def _timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Seconds."""
+    try:
+        ms = to_ms(value, "--timeout")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return None if ms is None else ms / 1000
+
+
+@workflow.command()
+@_id_argument
+@click.option("--timeout", callback=_timeout, metavar="TIME", help="Wait so long at most: seconds, or 90s, 5m, 1h30m.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@url_option
+def wait(workflow_id: str, timeout: float | None, quiet: bool, url: str | None) -> None:
+    """Waits until all jobs of a workflow have ended, and shows how far it has come.
+
+    Exits with 0 if it has finished, 1 if it failed, 3 if it was canceled, 124 if the time was over, 130 after Ctrl-C;
+    with 2 if it could not be waited for: it is unknown, was deleted, or the server can't be reached.
+    """
+    try:
+        found = Workflow.fetch(workflow_id, url=url)
+        status = found.wait(timeout, progress=not quiet)
+    except WaitTimeoutError as error:
+        _fail(error, TIMED_OUT)
+    except RqdepsError as error:
+        _fail(error, COULD_NOT_WAIT)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    click.echo(f"{workflow_id}: {status}")
+    sys.exit(EXIT_CODES.get(status, COULD_NOT_WAIT))
+
+
+def _fail(error: RqdepsError, exit_code: int) -> None:
+    click.ClickException(str(error)).show()
+    sys.exit(exit_code)
+
+
+def _plain(facts: WorkflowFacts) -> dict[str, Any]:
+    return {
+        "id": facts.id,
+        "name": facts.name,
+        "status": facts.status.value,
+        "counts": {status.value: count for status, count in facts.counts.items() if count},
+        "ended": facts.ended,
+        "jobs": facts.total,
+        "queues": facts.queues,
+        "created_at": None if facts.created_at is None else facts.created_at.isoformat(timespec="milliseconds"),
+        "ended_at": None if facts.ended_at is None else facts.ended_at.isoformat(timespec="milliseconds"),
+    }
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'s' * (count != 1)}"
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _time(time: timedelta) -> str:
+    return format_ms(time.total_seconds() * 1000)
