@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from rqdeps.store.calls.reads import AttemptRecord
+from rqdeps.text import error_line
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Attempt:
     error_type: str
     message: str
     traceback: str
+
+    @property
+    def error(self) -> str:
+        """The exception in short: its class and what it said; empty where there is none."""
+        return error_line(self.error_type, self.message)
 
     @classmethod
     def read(cls, record: AttemptRecord) -> Attempt:

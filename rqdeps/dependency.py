@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, NoReturn, Protocol, get_args
 
 Rule = Literal[
     "all_success",
@@ -84,6 +84,18 @@ class Output:
         raise TypeError(
             f"the output of job {self.job_id!r} is known only once it has run, and can't be part of a text yet: "
             f"pass it as an argument of its own, and make the text inside the job"
+        )
+
+    def __getitem__(self, item: object) -> NoReturn:
+        raise TypeError(
+            f"the output of job {self.job_id!r} is known only once it has run, and has no {item!r} to take out yet: "
+            f"pass it whole, and take out what you want inside the job"
+        )
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            f"the output of job {self.job_id!r} is known only once it has run, and can't be gone through yet: "
+            f"pass it whole, or map a function over it with Queue.map"
         )
 
 

@@ -244,7 +244,7 @@ def _said(job_id: str, status: str) -> Conversation[str]:
     if status != JobStatus.FAILED:
         return ""
     attempts = yield from ask(reads.attempts(job_id))
-    return f": {attempts[-1].message}" if attempts and attempts[-1].message else ""
+    return f": {attempts[-1].error}" if attempts and attempts[-1].error else ""
 
 
 def _ended(job: JobRecord) -> Conversation[str]:

@@ -16,7 +16,7 @@ from rqdeps.errors import DeadlockError, NoSuchJobError
 from rqdeps.explain import explain
 from rqdeps.job_at_work import JobAtWork
 from rqdeps.job_record import JobRecord
-from rqdeps.lineage import dependents_of
+from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.options import AllOptions, JobOptions
 from rqdeps.reading import (
     JobDependency,
@@ -212,6 +212,11 @@ class Job(JobAtWork, Generic[R]):
         """The ids of the jobs that depend on this one: its fallback first, then in the order of their linking."""
         return self._store.perform(dependents_of(self.id))
 
+    @property
+    def spawned_ids(self) -> list[str]:
+        """The ids of the jobs that this one has spawned, once it has returned; of a workflow's own job, its members."""
+        return self._store.perform(spawned_by(self.id))
+
     def graph(self, most: int | None = None) -> Graph:
         """The graph around the job: whatever is connected with it, above and below, with status, rules and times.
 
@@ -232,13 +237,16 @@ class Job(JobAtWork, Generic[R]):
 
 
 def store_of(connection: Redis | None, url: str | None, *, create: bool = True) -> Store:
-    """The data behind a connection or a URL, of which at most one is given.
+    """The data behind a connection or a URL, of which at most one is given; without, inside a job, that of the job.
 
     Raises:
         TypeError: both are given.
     """
     if connection is not None and url is not None:
         raise TypeError("give a connection or a url, not both")
+    here = current_job.get()
+    if connection is None and url is None and here is not None:
+        return here._store
     return Store(connection) if connection is not None else connect(url, create=create)
 
 

@@ -65,6 +65,12 @@ def dependents_of(job_id: str) -> Conversation[list[str]]:
     return found
 
 
+def spawned_by(job_id: str) -> Conversation[list[str]]:
+    """The ids of the jobs that a job has spawned, in the order of their making; none before it has returned."""
+    edges = yield from edges_of(job_id, joined=True)
+    return sorted(edge.dependency_id for edge in edges)
+
+
 def refuse_circle(job_id: str, dependency_ids: Sequence[str]) -> Conversation[None]:
     """Makes sure that none of the dependencies waits for the job, in however many steps.
 

@@ -85,8 +85,8 @@ def result_of(job: JobRecord) -> Conversation[Any]:
         yield from refresh(job)
         traceback = yield from last_traceback(job.id)
         reason = job.reason
-        if not reason and job.loaded_status in (JobStatus.UPSTREAM_FAILED, JobStatus.SKIPPED):
-            reason = yield from explain(job)  # which names the dependencies to blame
+        if not reason and (status in (JobStatus.UPSTREAM_FAILED, JobStatus.SKIPPED) or job.fallback_id):
+            reason = yield from explain(job)  # which names the dependencies to blame, or what stands in for it
         raise JobFailedError(job.id, status, traceback, reason)
     if value is None:
         raise ResultExpiredError(f"job {job.id!r} finished, but its result is kept no longer (result_ttl)")

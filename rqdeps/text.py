@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 
+def error_line(error_type: str, message: str) -> str:
+    """An exception in short: its class, without where that is from, and what it said.
+
+    Args:
+        error_type: the class, as a dotted path; may be empty.
+        message: what it said; may be empty.
+    """
+    return ": ".join(part for part in (error_type.rpartition(".")[2], message) if part)
+
+
 def printable(line: str) -> str:
     """The line with whatever can't be printed spelled out, so that it can't move a cursor or pretend to be a line."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)

@@ -18,7 +18,7 @@ from pathlib import Path
 #: What stands for anything in what a README says that a command prints: for times, ids and the like.
 ANYTHING = "…"
 
-#: What stands for the last id that was printed, in a command.
+#: What stands for the last id that was printed, in a command, by those that were not about one themselves.
 ID = re.compile(r"\bID\b")
 
 _A_PRINTED_ID = re.compile(r"\b[0-9A-Za-z]{16}\b")
@@ -88,7 +88,7 @@ def run_readme(folder: Path) -> None:
             if command.printed:
                 assert re.fullmatch(_pattern(command.printed), done.stdout.rstrip() + "\n"), told
             found = _A_PRINTED_ID.findall(done.stdout)
-            last_id = found[-1] if found else last_id
+            last_id = found[-1] if found and line == command.line else last_id
 
 
 def _pattern(printed: list[str]) -> str:

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from rqdeps import DoNotRetry, Job, Snooze, get_current_job
+from rqdeps import DoNotRetry, Job, Queue, Snooze, get_current_job
 
 
 def nothing():
@@ -184,3 +184,9 @@ def explain_failure(*args):
 
 def failed_job():
     return get_current_job().failed_job
+
+
+def enqueue_here(name):
+    """Enqueues a job without saying where; and looks it up in the same way."""
+    job = Queue(name).enqueue(nothing)
+    return Job.fetch(job.id).origin

@@ -156,3 +156,11 @@ class TestOutput:
         assert Output("a") == Output("a")
         assert Output("a") != Output("a", default=None)
         assert len({Output("a"), Output("a"), Output("b")}) == 2
+
+
+def test_nothing_can_be_taken_out_of_an_output_before_there_is_one():
+    output = Output("a")
+    with pytest.raises(TypeError, match=r"output of job 'a' .* has no 'rows' to take out yet: pass it whole"):
+        output["rows"]
+    with pytest.raises(TypeError, match=r"can't be gone through yet: pass it whole, or map a function .* Queue\.map"):
+        list(output)

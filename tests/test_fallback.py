@@ -13,7 +13,7 @@ from by_hand import HandWorker, statuses
 from every_status import budget, claim_until, every_reply_lost, maintain
 from redis import Redis
 
-from rqdeps import Dependency, Job, NoSuchJobError, Queue, SimpleWorker
+from rqdeps import Dependency, Job, JobFailedError, NoSuchJobError, Queue, SimpleWorker
 from rqdeps.dependency import Output
 from rqdeps.errors import (
     DuplicateJobError,
@@ -738,3 +738,12 @@ def test_whatever_happens_to_a_family_its_dependents_learn_what_it_came_to(valke
             maintain(queue.store)
         assert not valkey.exists("{rqdeps}:cascades"), seed
         check_invariants(valkey)
+
+
+def test_who_waits_for_a_job_that_failed_is_told_what_stands_in_for_it(connection: Redis) -> None:
+    queue = Queue(connection=connection)
+    job = queue.enqueue(steps.boom, fallback=steps.nothing)
+    SimpleWorker([queue]).work(burst=True)
+    told = rf"failed: ValueError: boom; {fallback_of(job).id} \(nothing\), which finished, stands in for it"
+    with pytest.raises(JobFailedError, match=told):
+        job.wait(timeout=1)

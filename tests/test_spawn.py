@@ -33,7 +33,6 @@ from rqdeps.errors import (
     ResultExpiredError,
     UpstreamFailedError,
 )
-from rqdeps.lineage import edges_of
 from rqdeps.store.calls import claims
 from rqdeps.store.calls.claims import Outcome
 from rqdeps.store.invariants import check_invariants
@@ -67,8 +66,7 @@ def status_of(*jobs: Job[Any]) -> list[str | None]:
 
 def spawned_by(job: Job[Any]) -> list[Job[Any]]:
     """What a job has spawned, in the order in which it did."""
-    edges = job._store.perform(edges_of(job.id, joined=True))
-    return [Job(job_id, job._store) for job_id in sorted(edge.dependency_id for edge in edges)]
+    return [Job(job_id, job._store) for job_id in job.spawned_ids]
 
 
 def last_error(job: Job[Any]) -> str:

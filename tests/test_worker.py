@@ -448,6 +448,16 @@ def test_a_simple_worker_runs_jobs_in_its_own_process(connection: Redis) -> None
     assert [failed.get_status(), failed.attempt, below.get_status()] == ["failed", 2, "upstream_failed"]
 
 
+def test_inside_a_job_its_own_deployment_is_meant_where_none_is_named(
+    connection: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RQDEPS_URL", "redis://localhost:1")
+    job = Queue("work", connection=connection).enqueue(steps.enqueue_here, "other")
+    SimpleWorker("work", connection=connection).work(burst=True)
+    assert job.result == "other"
+    assert Queue("other", connection=connection).count == 1
+
+
 def test_a_simple_worker_looks_after_the_queues_while_a_job_takes_long(connection: Redis) -> None:
     queue = Queue("work", connection=connection)
     lost = queue.enqueue(steps.nothing)

@@ -5,8 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from rqdeps import AsyncQueue
-from rqdeps.errors import WaitTimeoutError
+from rqdeps import AsyncQueue, WaitTimeoutError
 
 from texts import count_words
 

@@ -1,8 +1,7 @@
 import asyncio
 import contextlib
 
-from rqdeps import AsyncQueue, AsyncWorkflow
-from rqdeps.errors import WaitTimeoutError
+from rqdeps import AsyncQueue, AsyncWorkflow, WaitTimeoutError
 
 from steps import count_lines, primes_between, widest_gap, write_primes
 

@@ -22,3 +22,4 @@ with Workflow("words", queue=q) as workflow:
 print("The workflow has", workflow.wait(timeout=60))
 for job_id in workflow.job_ids("failed"):
     print(q.fetch_job(job_id).explain())
+print("Look at it with: rqdeps graph", workflow.id)

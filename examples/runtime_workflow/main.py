@@ -18,5 +18,4 @@ with Workflow("inbox", queue=q) as workflow:
 
 print(report.wait(timeout=60))
 print("The workflow has", workflow.wait(timeout=60))
-jobs = workflow.jobs
-print(f"{len(jobs)} jobs ran, of which {sum(job.spawned_by is not None for job in jobs)} were spawned by others")
+print(workflow.graph())

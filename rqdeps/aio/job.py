@@ -15,7 +15,7 @@ from rqdeps.enqueueing import draft_of
 from rqdeps.errors import NoSuchJobError
 from rqdeps.explain import explain
 from rqdeps.job import patience_for
-from rqdeps.lineage import dependents_of
+from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.options import AllOptions, JobOptions
 from rqdeps.reading import (
     JobDependency,
@@ -271,6 +271,10 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
     async def dependent_ids(self) -> list[str]:
         """The ids of the jobs that depend on this one: its fallback first, then in the order of their linking."""
         return await self._store.perform(dependents_of(self.id))
+
+    async def spawned_ids(self) -> list[str]:
+        """The ids of the jobs that this one has spawned, once it has returned; of a workflow's own job, its members."""
+        return await self._store.perform(spawned_by(self.id))
 
     async def graph(self, most: int | None = None) -> Graph:
         """The graph around the job: whatever is connected with it, above and below, with status, rules and times.

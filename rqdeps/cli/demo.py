@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.padding import Padding
 
 from rqdeps import Job, Queue, RqdepsError
 from rqdeps.cli.group import INTERRUPTED
+from rqdeps.cli.screen import show
 from rqdeps.demo import pipeline
 from rqdeps.demo.crash import LEASE, crash
 from rqdeps.demo.running import Progress, WorkerCommand
 from rqdeps.demo.show import Outcome, command, highlights, left_behind, section, way_out
 from rqdeps.demo.steps import python_topics
+from rqdeps.graph.terminal import tree
 
 #: Where everything is written.
 FOLDER = Path("rqdeps-demo")
@@ -88,7 +91,8 @@ def _tell(queue: Queue, jobs: Sequence[Job[Any]], url: str) -> None:
     is_missing_the_site = failures.pop(page, None) is not None
     if not failures:
         section("The summary", highlights(overview.result))
-    section("The graph", outcome.graph())
+    section("The graph", ())
+    show(Padding(tree(announced.graph(), folded=True, lines=None), (0, 0, 0, 2)))
     section("The timing", outcome.timing())
     if failures:
         click.echo()

@@ -53,7 +53,8 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
     yield "queue", found.origin
     yield from _times(found)
     if found.attempt:
-        yield "attempts", f"{found.attempt} begun, {found.retries_left} retries left, last on {found.worker_name}"
+        left = "" if status.is_terminal else f", {_retries(found.retries_left)} left"
+        yield "attempts", f"{found.attempt} begun{left}, last on {found.worker_name}"
     progress = found.get_progress(refresh=False)
     if progress is not None:
         yield "progress", f"attempt {progress.attempt}: {progress}"
@@ -65,10 +66,14 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
     if status is JobStatus.FINISHED and not found.is_workflow:
         yield "result", _result(found)
     for attempt in found.attempts:
-        what = f"{attempt.error_type.rpartition('.')[2]}: {attempt.message}" if attempt.error_type else ""
-        yield f"attempt {attempt.number}", f"{attempt.outcome} {_when(attempt.ended_at)} {_short(what)}".rstrip()
+        what = f"{attempt.outcome} {_when(attempt.ended_at)} {_short(attempt.error)}"
+        yield f"attempt {attempt.number}", what.rstrip()
     if found.exc_info and status is not JobStatus.FINISHED:
         yield "traceback", found.exc_info
+
+
+def _retries(count: int) -> str:
+    return "1 retry" if count == 1 else f"{count} retries"
 
 
 def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:

@@ -150,9 +150,7 @@ def _bad(found: Workflow, url: str | None) -> Iterator[tuple[str, str | Text]]:
         if job is None:
             continue
         attempts = job.attempts
-        error = (
-            f"{attempts[-1].error_type.rpartition('.')[2]}: {attempts[-1].message}" if attempts else job.reason or ""
-        )
+        error = attempts[-1].error if attempts else job.reason or ""
         rescued = f" (its fallback: {job.fallback_id})" if job.fallback_id else ""
         name = job.func_name.rpartition(".")[2]
         yield str(job.get_status(refresh=False)), f"{job.id} {name}{rescued}  {printable(error)}"

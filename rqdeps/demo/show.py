@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,12 +19,6 @@ from rqdeps.demo.steps import Overview
 from rqdeps.progress_line import bar
 
 _LONGEST_LINE = 100
-_TIMES = "×"
-_MARKS = {JobStatus.FINISHED: "✔ ", JobStatus.FAILED: "✘ ", JobStatus.UPSTREAM_FAILED: "✘ "}
-
-#: Where the notes on a step begin, in columns.
-_NOTES_AT = 47
-
 #: When an attempt began and ended.
 Run = tuple[datetime, datetime]
 
@@ -127,27 +120,6 @@ class Outcome:
             job.refresh()
             self._runs[job] = list(_runs(job))
 
-    def graph(self) -> Iterator[str]:
-        """A line for each step, below the last one that it waits for. The jobs of one function are one step."""
-        steps: dict[str, list[Job[Any]]] = {}
-        for job in self._runs:
-            steps.setdefault(_step(job), []).append(job)
-        step_of = {job.id: step for step, jobs in steps.items() for job in jobs}
-        rules = {step: {step_of[edge.id]: edge.rule for edge in jobs[0].dependencies()} for step, jobs in steps.items()}
-        above = {step: sorted(rules[step], key=list(steps).index) for step in steps}
-        depths: dict[str, int] = {}
-        for step in steps:
-            depths[step] = depths[above[step][-1]] + 1 if above[step] else 0
-        for (step, jobs), branch in zip(steps.items(), branches(list(depths.values())), strict=True):
-            title = branch + step + (f" {_TIMES}{len(jobs)}" if len(jobs) > 1 else "")
-            notes = [f"also after {', '.join(above[step][:-1])}"] if above[step][1:] else []
-            notes += [f"rule: {rule}" for rule in sorted(set(rules[step].values()) - {"all_success", "fallback"})]
-            notes += [f"stands in for {step_of[job.fallback_of]}" for job in jobs[:1] if job.fallback_of]
-            attempts = max(len(self._runs[job]) for job in jobs)
-            notes += [f"{attempts} attempts"] if attempts > 1 else []
-            took = f"{self._worked(jobs):6.2f} s" if attempts else ""
-            yield from _beside(f"{title:<20} {_statuses(jobs):<14} {took}", ", ".join(notes))
-
     def timing(self) -> Iterator[str]:
         """How long it all took, how long the jobs ran, and how many at a time."""
         runs = sorted(run for runs in self._runs.values() for run in runs)
@@ -182,26 +154,6 @@ def _with_fallbacks(jobs: Iterable[Job[Any]], queue: Queue) -> Iterator[Job[Any]
             yield fallback
 
 
-def branches(depths: Sequence[int]) -> list[str]:
-    """What stands before the nodes of a tree, by how deep they are, from above to below."""
-    lines = []
-    has_more: set[int] = set()
-    for depth in reversed(depths):
-        has_more = {level for level in has_more if level <= depth}
-        stems = "".join("│  " if level in has_more else "   " for level in range(1, depth))
-        lines.append(stems + ("├─ " if depth in has_more else "└─ ") if depth else "")
-        has_more.add(depth)
-    return lines[::-1]
-
-
-def _beside(line: str, notes: str) -> Iterator[str]:
-    """A line with notes beside it, and below one another where the terminal is narrow."""
-    width = max(shutil.get_terminal_size().columns - 2 - _NOTES_AT, 20)
-    for note in textwrap.wrap(notes, width) or [""]:
-        yield f"{line:<{_NOTES_AT}}{note}".rstrip()
-        line = ""
-
-
 def _step(job: Job[Any]) -> str:
     return job.func_name.rpartition(".")[2]
 
@@ -210,9 +162,3 @@ def _runs(job: Job[Any]) -> Iterator[Run]:
     yield from ((attempt.started_at, attempt.ended_at) for attempt in job.attempts)
     if job.get_status(refresh=False) is JobStatus.FINISHED and job.started_at and job.ended_at:
         yield job.started_at, job.ended_at
-
-
-def _statuses(jobs: Sequence[Job[Any]]) -> str:
-    counts = Counter(job.get_status(refresh=False) for job in jobs)
-    number = "{} " if len(jobs) > 1 else ""
-    return ", ".join(_MARKS.get(status, "") + number.format(count) + status for status, count in counts.items())

@@ -6,17 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from rqdeps.graph.data import GraphData
 from rqdeps.graph.nodes import GraphEdge, GraphNode, Run
 from rqdeps.status import JobStatus
 
 #: Rules that are met by the first end that fits, and how that has to be; all others are met by the last.
-_FIRST_OF = {
+_FIRST_OF: Mapping[str, Sequence[JobStatus]] = {
     "one_success": (JobStatus.FINISHED,),
     "one_failed": (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED, JobStatus.UPSTREAM_FAILED),
     "one_done": tuple(status for status in JobStatus if status.is_terminal and status is not JobStatus.SKIPPED),
 }
+
+#: The statuses of jobs that nothing in the graph keeps from running: the rest of it waits for these.
+_AT_WORK = (JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED)
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,9 @@ class Wait:
     Attributes:
         began_at: since when.
         ended_at: until when.
-        reason: what for: ``"a worker"``, ``"its time"``: that it was scheduled for, or ``"the next attempt"``: after a
-            failure or a requeue.
+        reason: what for: ``"a worker"``; ``"its time"``, that it was scheduled for; ``"its release"``, as it was held or
+            not yet told of an end; ``"the next attempt"``, after a failure, a snooze or a requeue; ``"its enqueueing"``,
+            if all that it depends on had ended before.
     """
 
     began_at: datetime
@@ -47,8 +52,9 @@ class PathStep:
     Attributes:
         node: the job.
         ready_at: when the last that it had waited for had ended; when it was enqueued, if it waited for nothing.
-        parts: when it ran and when it waited, in order. A job that joins what it spawned runs until it has returned.
-        ended_at: when the next job of the path could begin; now, if it has not ended.
+        parts: when it ran and when it waited, one after the other, without gaps.
+        ended_at: when it had ended; when it had returned, if the next job of the path was spawned by it; now, if it has
+            not ended. The next job of the path is ready then.
     """
 
     node: GraphNode
@@ -109,146 +115,167 @@ def critical_path(graph: GraphData) -> CriticalPath:
     return _Follower(graph).path()
 
 
+class _End(NamedTuple):
+    """That a job ended, or returned, and when."""
+
+    node: GraphNode
+    at: datetime
+
+
 class _Follower:
     def __init__(self, graph: GraphData) -> None:
         self._graph = graph
-        self._above: dict[str, list[GraphEdge]] = defaultdict(list)
-        self._spawned: dict[str, list[str]] = defaultdict(list)
-        self._fallback: dict[str, str] = {}
+        self._groups: dict[str, dict[int, list[GraphEdge]]] = defaultdict(lambda: defaultdict(list))
+        self._joined: dict[str, list[GraphNode]] = defaultdict(list)
+        self._fallbacks: dict[str, GraphNode] = {}
+        self._deciding: dict[str, _End | None] = {}
         for edge in graph.edges:
             if edge.kind == "spawn":
-                self._spawned[edge.source].append(edge.target)
+                self._joined[edge.source].append(graph.nodes[edge.target])
             else:
-                self._above[edge.target].append(edge)
+                self._groups[edge.target][edge.group].append(edge)
             if edge.kind == "fallback":
-                self._fallback[edge.source] = edge.target
-        self._members: dict[str, list[str]] = defaultdict(list)
+                self._fallbacks[edge.source] = graph.nodes[edge.target]
         for node in graph.nodes.values():
             if node.workflow_id is not None and not node.is_workflow:
-                self._members[node.workflow_id].append(node.id)
+                self._joined[node.workflow_id].append(node)
 
     def path(self) -> CriticalPath:
         """The path, from its beginning on."""
         steps: list[PathStep] = []
         seen: set[str] = set()
-        current = self._last()
-        while current is not None and current.id not in seen:
-            seen.add(current.id)
-            before = self._cause(current)
-            step = self._step(current, before)
-            if step is not None:
-                steps.append(step)
-            current = None if before is None else before[0]
+        end = self._last()
+        while end is not None and end.node.id not in seen:
+            seen.add(end.node.id)
+            cause = self._cause(end)
+            steps.append(_step(end, cause))
+            end = cause
         return CriticalPath(steps[::-1], self._graph.has_ended)
 
     # Where it ends
 
-    def _last(self) -> GraphNode | None:
+    def _last(self) -> _End | None:
         """The job that the graph waits for now, the one that could run first; else the one that ended last and had run.
 
         Of a workflow only members count.
         """
         root = self._graph.nodes[self._graph.root]
-        ids = self._members[root.id] if root.is_workflow else list(self._graph.nodes)
-        nodes = [node for job_id in ids if not (node := self._graph.nodes[job_id]).is_workflow]
-        at_work = [node for node in nodes if self._is_due(node)]
+        among = self._joined[root.id] if root.is_workflow else self._graph.nodes.values()
+        nodes = [node for node in among if not node.is_workflow]
+        at_work = [_End(node, self._graph.at) for node in nodes if node.status in _AT_WORK]
         if at_work:
-            return min(at_work, key=self._ready_at)
-        ended = [node for node in nodes if node.runs and self._returned_at(node) is not None]
-        return max(ended, key=lambda node: self._returned_at(node) or self._graph.at, default=None)
-
-    @staticmethod
-    def _is_due(node: GraphNode) -> bool:
-        return node.status in (JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED)
-
-    def _ready_at(self, node: GraphNode) -> datetime:
-        cause = self._cause(node)
-        return cause[1] if cause is not None else node.created_at or self._graph.at
-
-    @staticmethod
-    def _returned_at(node: GraphNode) -> datetime | None:
-        return node.runs[-1].ended_at if node.runs else None
+            return min(at_work, key=lambda end: _ready_at(end, self._cause(end)))
+        ended = [end for node in nodes if node.runs and (end := self._end_of(node)) is not None]
+        return max(ended, key=_time, default=None)
 
     # What kept a job waiting
 
-    def _cause(self, node: GraphNode) -> tuple[GraphNode, datetime] | None:
-        """The job whose end let this one run, and when that was; ``None`` if it waited for none."""
-        begun = node.runs[0].started_at if node.runs else self._graph.at
-        found: list[tuple[GraphNode, datetime]] = []
-        groups: dict[int, list[GraphEdge]] = defaultdict(list)
-        for edge in self._above[node.id]:
-            groups[edge.group].append(edge)
-        for edges in groups.values():
-            ends = [end for edge in edges if (end := self._end_of(edge.source, edge)) is not None and end[1] <= begun]
-            fitting = _FIRST_OF.get(edges[0].rule)
-            if fitting is not None:
-                outcomes = {edge.source: edge.outcome for edge in edges}
-                ends = [end for end in ends if outcomes.get(end[2]) in fitting]
-            if ends:
-                choose = max if fitting is None else min
-                found.append(choose(ends, key=lambda end: end[1])[:2])
-        if node.spawned_by in self._graph.nodes:
-            spawner = self._graph.nodes[node.spawned_by or ""]
-            returned = self._returned_at(spawner)
-            if returned is not None and returned <= begun:
-                found.append((spawner, returned))
-        return max(found, key=lambda end: end[1], default=None)
+    def _cause(self, end: _End) -> _End | None:
+        """The end that let a job run, or had it end without; ``None`` if it waited for none."""
+        runs = end.node.runs
+        decided_at = min(runs[0].started_at, end.at) if runs else end.at
+        causes = [self._met_by(edges, decided_at) for edges in self._groups[end.node.id].values()]
+        spawner = self._graph.nodes.get(end.node.spawned_by or "")
+        if spawner is not None:
+            causes.append(self._end_of(spawner))
+        return max((cause for cause in causes if cause is not None and cause.at <= decided_at), key=_time, default=None)
 
-    def _end_of(self, job_id: str, edge: GraphEdge | None = None) -> tuple[GraphNode, datetime, str] | None:
-        """The job that decided when a job had ended, and when: itself, its fallback, or the last of what it joined.
+    def _met_by(self, edges: Sequence[GraphEdge], decided_at: datetime) -> _End | None:
+        """The end by which a group was met, or else by which it could not be any more."""
+        told = [(edge.outcome, end) for edge in edges if (end := self._end_along(edge)) is not None]
+        known = [(outcome, end) for outcome, end in told if end.at <= decided_at]
+        fitting = [end for outcome, end in known if outcome in _FIRST_OF.get(edges[0].rule, ())]
+        return min(fitting, key=_time) if fitting else max((end for _, end in known), key=_time, default=None)
 
-        The third is the job that was asked about.
-        """
-        node, seen = self._graph.nodes[job_id], set()
-        ended_at = node.ended_at
-        is_wanted_itself = edge is not None and edge.kind == "fallback"
-        while node.id not in seen:
-            seen.add(node.id)
-            fallback = self._graph.nodes.get(self._fallback.get(node.id, ""))
-            if node.status is JobStatus.FAILED and fallback is not None and not is_wanted_itself:
-                node, ended_at = fallback, fallback.ended_at
-                continue
-            joined = [self._graph.nodes[other] for other in (*self._spawned[node.id], *self._members_of(node))]
-            ended = [other for other in joined if other.ended_at is not None]
-            if not ended:
-                break
-            node = max(ended, key=lambda other: other.ended_at or self._graph.at)
-        return None if ended_at is None else (node, ended_at, job_id)
+    def _end_along(self, edge: GraphEdge) -> _End | None:
+        source = self._graph.nodes[edge.source]
+        if edge.kind == "fallback":
+            return self._end_of(source)
+        if source.id not in self._deciding:
+            self._deciding[source.id] = self._deciding_end(source)
+        return self._deciding[source.id]
 
-    def _members_of(self, node: GraphNode) -> Sequence[str]:
-        return self._members[node.id] if node.is_workflow else ()
-
-    # What a job did with its time
-
-    def _step(self, node: GraphNode, cause: tuple[GraphNode, datetime] | None) -> PathStep | None:
-        begun = cause[1] if cause is not None else node.created_at
-        if begun is None:
+    def _deciding_end(self, node: GraphNode) -> _End | None:
+        """The end by which a job counted as ended: its own, that of its fallback, or the last of what it joined."""
+        counted_from = self._stand_in(node).ended_at
+        if counted_from is None:
             return None
-        parts = list(self._parts(node, begun))
-        until = self._returned_at(node) if node.runs else node.ended_at
-        return PathStep(node, begun, parts, until if until is not None and not self._is_due(node) else self._graph.at)
+        found: list[_End] = []
+        waiting, seen = [node], set()
+        while waiting:
+            node = self._stand_in(waiting.pop())
+            if node.id in seen:
+                continue
+            seen.add(node.id)
+            waiting += self._joined[node.id]
+            end = self._end_of(node)
+            if end is not None and not (node.is_workflow and self._joined[node.id]):
+                found.append(end)
+        return max((end for end in found if end.at <= counted_from), key=_time, default=None)
 
-    def _parts(self, node: GraphNode, since: datetime) -> Iterator[Run | Wait]:
-        """When it ran and when it waited. Runs before that time were in an earlier life."""
-        runs = [run for run in node.runs if run.started_at >= since]
-        is_first = True
-        for run in runs:
-            yield from self._waits(node, since, run.started_at, is_first=is_first)
+    def _stand_in(self, node: GraphNode) -> GraphNode:
+        """The fallback that counts for a job, or that fallback's, and so on; the job itself if none does."""
+        seen = {node.id}
+        while node.status is JobStatus.FAILED:
+            fallback = self._fallbacks.get(node.id)
+            if fallback is None or fallback.status is None or fallback.id in seen:
+                break
+            seen.add(fallback.id)
+            node = fallback
+        return node
+
+    def _end_of(self, node: GraphNode) -> _End | None:
+        """A job's own end, whatever it joined and whatever stands in for it."""
+        has_joined = node.runs and (node.has_joined or self._joined[node.id])
+        at = node.runs[-1].ended_at if has_joined else node.ended_at
+        return None if at is None else _End(node, at)
+
+
+def _time(end: _End) -> tuple[datetime, bool]:
+    """What orders ends. Of those at the same time, that of a job which ran brought the others about."""
+    return end.at, bool(end.node.runs)
+
+
+def _ready_at(end: _End, cause: _End | None) -> datetime:
+    return cause.at if cause is not None else min(end.node.created_at or end.at, end.at)
+
+
+# What a job did with its time
+
+
+def _step(end: _End, cause: _End | None) -> PathStep:
+    since = _ready_at(end, cause)
+    return PathStep(end.node, since, list(_parts(end.node, since, end.at)), end.at)
+
+
+def _parts(node: GraphNode, since: datetime, until: datetime) -> Iterator[Run | Wait]:
+    """When a job ran and when it waited in this time. Of runs that are no longer known, it waited for the next."""
+    has_run = node.attempt > len(node.runs)
+    for run in node.runs:
+        ended_at = run.ended_at or until
+        if since <= run.started_at <= ended_at <= until:
+            yield from _waits(node, since, run.started_at, has_run=has_run)
             yield run
-            since, is_first = run.ended_at or self._graph.at, False
-        if self._is_due(node) and not (runs and runs[-1].ended_at is None):
-            yield from self._waits(node, since, self._graph.at, is_first=is_first)
+            since, has_run = ended_at, True
+    yield from _waits(node, since, until, has_run=has_run)
 
-    @staticmethod
-    def _waits(node: GraphNode, since: datetime, until: datetime, *, is_first: bool) -> Iterator[Wait]:
-        if until <= since:
-            return
-        if not is_first:
-            yield Wait(since, until, "the next attempt")
-            return
-        due = node.scheduled_for
-        if due is not None and due > since:
-            yield Wait(since, min(due, until), "its time")
-            since = min(due, until)
-        if until > since:
-            yield Wait(since, until, "a worker")
+
+def _waits(node: GraphNode, since: datetime, until: datetime, *, has_run: bool) -> Iterator[Wait]:
+    reasons = [("the next attempt", until)] if has_run else _before_first_run(node, since, until)
+    for reason, over_at in reasons:
+        ended_at = min(over_at, until)
+        if ended_at > since:
+            yield Wait(since, ended_at, reason)
+            since = ended_at
+
+
+def _before_first_run(node: GraphNode, since: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
+    """What a job waits for before it runs, one after the other, each with when that was over."""
+    yield "its enqueueing", node.created_at or since
+    if node.scheduled_for is not None and node.scheduled_for > since:
+        yield "its time", node.scheduled_for
+    elif node.queued_at is None:
+        yield "its release", since if node.runs else until
+    elif node.queued_at <= until:  # else that was for a later run
+        yield "its release", node.queued_at
+    yield "a worker", until

@@ -24,16 +24,14 @@ def _lines(graph: GraphData, *, folded: bool) -> Iterator[str]:
     yield "digraph jobs {"
     yield '    node [shape=box, style="rounded,filled", fontname="Helvetica", color="#555555"];'
     yield '    edge [fontname="Helvetica", fontsize=10, color="#555555"];'
-    for box in drawing.boxes:
-        if not box.frame:
-            yield _box(box)
+    inside = drawing.inside()
+    yield from map(_box, inside[""])
     waited_for = {arrow.source for arrow in drawing.arrows}
     for frame in drawing.frames:
         yield f"    subgraph cluster_{frame.name} {{"
         yield f'        label="{_text(frame.lines)}"; style=rounded; color="#999999"; fontname="Helvetica";'
-        for box in drawing.boxes:
-            if box.frame == frame.name:
-                yield f"    {_box(box)}"
+        for box in inside[frame.name]:
+            yield f"    {_box(box)}"
         if frame.name in waited_for:  # an arrow needs a node to come from
             yield f'        {frame.name} [label="end", shape=oval, fillcolor="{LOOKS[frame.status].fill}"];'
         yield "    }"

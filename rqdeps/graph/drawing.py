@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rqdeps.durations import format_ms
@@ -57,6 +57,13 @@ class Drawing:
     frames: Sequence[Box]
     arrows: Sequence[Arrow]
 
+    def inside(self) -> Mapping[str, Sequence[Box]]:
+        """The boxes in each frame, by its name; those in none stand under nothing."""
+        found: dict[str, list[Box]] = {name: [] for name in ("", *(frame.name for frame in self.frames))}
+        for box in self.boxes:
+            found[box.frame].append(box)
+        return found
+
 
 def drawing_of(graph: GraphData, *, folded: bool) -> Drawing:
     """What is to be drawn of a graph.
@@ -109,7 +116,7 @@ def _status(each: Fold) -> JobStatus | None:
 
 
 def _arrow(edge: FoldEdge, names: Sequence[str]) -> Arrow:
-    labels = sorted(edge.rules - _USUAL_RULES) if edge.kinds != {"spawn"} else []
+    labels = sorted(edge.rules - _USUAL_RULES)
     if "fallback" in edge.kinds:
         labels.append("if it fails")
     if "spawn" in edge.kinds:

@@ -47,7 +47,7 @@ class FoldEdge:
         source: the number of the fold that comes first.
         target: the number of the fold after it; may be the same.
         kinds: what the edges mean.
-        rules: the trigger rules of the groups in which the sources stand.
+        rules: the trigger rules of the groups in which the sources stand; not of how what was spawned is joined.
         fan_in: for each job of the target that has such edges, how many.
     """
 
@@ -156,6 +156,7 @@ def _folded(graph: GraphData, numbers: Mapping[str, int], depths: Mapping[str, i
         if between is None:
             between = edges[ends] = FoldEdge(*ends)
         between.kinds.add(edge.kind)
-        between.rules.add(edge.rule)
+        if edge.kind != "spawn":
+            between.rules.add(edge.rule)
         between.fan_in[edge.target] += 1
     return Folded([Fold(members[number], depth_of[number]) for number in ordered], list(edges.values()), by)

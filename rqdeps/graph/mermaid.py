@@ -25,14 +25,12 @@ def mermaid(graph: GraphData, *, folded: bool) -> str:
 def _lines(graph: GraphData, *, folded: bool) -> Iterator[str]:
     drawing = drawing_of(graph, folded=folded)
     yield "flowchart TD"
-    for box in drawing.boxes:
-        if not box.frame:
-            yield _box(box)
+    inside = drawing.inside()
+    yield from map(_box, inside[""])
     for frame in drawing.frames:
         yield f'    subgraph {frame.name}["{_text(frame.lines)}"]'
-        for box in drawing.boxes:
-            if box.frame == frame.name:
-                yield f"    {_box(box)}"
+        for box in inside[frame.name]:
+            yield f"    {_box(box)}"
         yield "    end"
     for arrow in drawing.arrows:
         yield _arrow(arrow)

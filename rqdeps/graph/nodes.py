@@ -93,7 +93,9 @@ class GraphNode:
         text = texts.get
         status, function, description = JobStatus(texts["status"]), text("function", ""), text("description", "")
         started, returned, ended = (_time(text(name)) for name in ("started_at", "returned_at", "ended_at"))
-        mapped, progress = mapped_by(function, description), text("progress")
+        mapped, progress, reason = mapped_by(function, description), text("progress"), text("reason", "")
+        if returned is None and status is JobStatus.FINISHED and not reason:  # with a reason, a person had it skipped
+            returned = ended
         return cls(
             id=job_id,
             status=status,
@@ -102,13 +104,13 @@ class GraphNode:
             name="" if mapped else description,
             queue=text("queue", ""),
             attempt=int(text("attempt", 0)),
-            runs=_runs(runs, status, started, returned, ended) if started is not None else (),
+            runs=_runs(runs, status, started, returned) if started is not None else (),
             created_at=_time(text("created_at")),
             queued_at=_time(text("enqueued_at")),
             scheduled_for=_time(text("scheduled_for")),
             ended_at=ended,
             progress=Progress.read(progress) if progress else None,
-            reason=text("reason", ""),
+            reason=reason,
             workflow_id=text("workflow") if function else job_id,
             spawned_by=text("spawned_by"),
             fallback_of=text("fallback_of"),
@@ -143,22 +145,14 @@ def _time(value: str | None) -> datetime | None:
 
 
 def _runs(
-    unfinished: Sequence[RunRecord],
-    status: JobStatus,
-    started: datetime,
-    returned: datetime | None,
-    ended: datetime | None,
+    unfinished: Sequence[RunRecord], status: JobStatus, started: datetime, returned: datetime | None
 ) -> Sequence[Run]:
-    """When a job has run: the attempts that did not finish, then what came of the last, that began at this time."""
+    """When a job has run: the attempts that did not finish, then the last one, begun at this time, if it did or runs."""
     runs = [Run(moment(run.started_at_ms), moment(run.ended_at_ms), run.outcome) for run in unfinished]
-    if any(run.started_at == started for run in runs):
-        return runs  # the last one did not finish
     if status is JobStatus.STARTED:
         runs.append(Run(started, None, None))
     elif returned is not None:
         runs.append(Run(started, returned, "finished"))
-    elif status is JobStatus.FINISHED and ended is not None:
-        runs.append(Run(started, ended, "finished"))
     return runs
 
 

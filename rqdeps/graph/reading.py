@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 from rqdeps.attempts import moment
 from rqdeps.errors import NoSuchJobError, NoSuchWorkflowError
@@ -74,14 +75,14 @@ class _Found:
         self.node = node
         self.waits_for = Registers({}, {})
         self.has_joined = Registers({}, {})
-        self.below: set[str] = set()
+        self.below: dict[str, None] = {}
         self.members: list[str] = []
 
     def take(self, page: NeighboursPage) -> None:
         """Adds the neighbours of a page."""
         self.waits_for.add(page.waits_for)
         self.has_joined.add(page.has_joined)
-        self.below.update(page.below)
+        self.below.update(dict.fromkeys(page.below))
         self.members += page.members
 
     def neighbours(self) -> Iterator[tuple[str, str]]:
@@ -162,7 +163,7 @@ class _Reader:
         return new
 
     def graph(self, root: str) -> Graph:
-        """The graph of what was read."""
+        """The graph of what was read, as far as it is connected: ids of deleted jobs may have led to others' graphs."""
         nodes = {job_id: found.node for job_id, found in self.found.items()}
         edges: list[GraphEdge] = []
         for job_id, found in self.found.items():
@@ -174,6 +175,10 @@ class _Reader:
                 if self._leads_on(register.job_id, job_id, nodes):
                     rule = found.has_joined.rules[register.group]
                     edges.append(_edge(job_id, register.job_id, "spawn", rule, register))
+        connected = _connected(root, nodes, edges)
+        ordered = nodes.values() if nodes[root].is_workflow else sorted(nodes.values(), key=_age)
+        nodes = {node.id: node for node in ordered if node.id in connected}
+        edges = [edge for edge in edges if edge.source in connected]
         return Graph(root, nodes, edges, moment(self._now_ms), is_whole=self._is_whole)
 
     def _leads_on(self, source_id: str, job_id: str, nodes: dict[str, GraphNode]) -> bool:
@@ -185,6 +190,28 @@ class _Reader:
             return False
         nodes.setdefault(source_id, GraphNode(source_id, None))
         return True
+
+
+def _age(node: GraphNode) -> tuple[bool, datetime, str]:
+    """What came first comes first; of what came in one moment, what has the lesser id; what was deleted comes last."""
+    return node.created_at is None, node.created_at or moment(0), node.id
+
+
+def _connected(root: str, nodes: Mapping[str, GraphNode], edges: Iterable[GraphEdge]) -> set[str]:
+    """The ids of the jobs to which something leads from one of them, in whatever direction."""
+    around: dict[str, list[str]] = {}
+    links = [(edge.source, edge.target) for edge in edges]
+    links += [(job_id, node.workflow_id) for job_id, node in nodes.items() if node.workflow_id is not None]
+    links += [(job_id, node.spawned_by) for job_id, node in nodes.items() if node.spawned_by is not None]
+    for one, other in links:
+        around.setdefault(one, []).append(other)
+        around.setdefault(other, []).append(one)
+    connected, waiting = {root}, [root]
+    while waiting:
+        new = [job_id for job_id in around.get(waiting.pop(), ()) if job_id not in connected]
+        connected.update(new)
+        waiting += new
+    return connected
 
 
 _KINDS: dict[str, EdgeKind] = {"dependency": "dependency", "output": "output", "fallback": "fallback"}

@@ -66,6 +66,14 @@ class _Tree:
         for edges in self._above.values():
             edges.sort(key=lambda edge: edge.source)
         self._own_fold = {fold.first.id: at for at, fold in enumerate(self._folds) if fold.first.is_workflow}
+        self._members: dict[str | None, list[GraphNode]] = defaultdict(list)
+        for node in graph.nodes.values():
+            if not node.is_workflow:
+                self._members[node.workflow_id].append(node)
+        self._begins: dict[str | None, int] = {}  # where each workflow does
+        for fold in self._folds:
+            workflow = fold.first.workflow_id
+            self._begins[workflow] = min(fold.depth, self._begins.get(workflow, fold.depth))
         self._usual_queue = _commonest(node.queue for node in graph.nodes.values() if not node.is_workflow)
         self._parent = {at: self._parent_of(at) for at in range(len(self._folds))}
         self._children: dict[int | None, list[int]] = defaultdict(list)
@@ -89,11 +97,7 @@ class _Tree:
     def _order(self, at: int) -> tuple[int, int]:
         """By depth; a workflow comes where its first member does."""
         fold = self._folds[at]
-        if not fold.first.is_workflow:
-            return fold.depth, at
-        workflow = fold.first.id
-        members = [other.depth for other in self._folds if other.first.workflow_id == workflow]
-        return min(members), at
+        return self._begins[fold.first.id] if fold.first.is_workflow else fold.depth, at
 
     def _workflow_of(self, at: int) -> str | None:
         node = self._folds[at].first
@@ -150,17 +154,16 @@ class _Tree:
         elif first.name and len(fold.nodes) == 1:
             yield first.name
         yield from self._origins(at)
-        rules = set().union(*(edge.rules for edge in self._above[at] if edge.kinds != {"spawn"}))
+        rules = set().union(*(edge.rules for edge in self._above[at]))
         yield from (f"rule: {rule}" for rule in sorted(rules - _USUAL_RULES))
         if first.queue not in ("", self._usual_queue) and not first.is_workflow:
             yield f"queue {first.queue}"
         yield from _state_notes(fold.nodes)
 
     def _workflow_notes(self, node: GraphNode) -> Iterator[str]:
-        members = [
-            other for other in self._graph.nodes.values() if other.workflow_id == node.id and not other.is_workflow
-        ]
-        yield f"{sum(member.has_ended for member in members)} of {len(members)} ended"
+        members = self._members[node.id]
+        if members:  # of a workflow that jobs of another wait for, none may have been read
+            yield f"{sum(member.has_ended for member in members)} of {len(members)} ended"
 
     def _origins(self, at: int) -> Iterator[str]:
         """What is to be said of what a fold comes after: which it is, unless it stands below it, and how many each."""

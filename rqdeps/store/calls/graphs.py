@@ -10,8 +10,8 @@ from rqdeps.store.calls.call import Call, counted, text, texts
 
 #: The fields that a picture needs of a job; the script knows those of the first line by their places.
 _FIELDS = (
-    *("status", "function", "attempt", "joins", "linked", "fallback"),
-    *("queue", "description", "reason", "progress", "held", "workflow", "spawned_by", "fallback_of"),
+    *("status", "function", "attempt", "joins", "linked", "fallback", "reason"),
+    *("queue", "description", "progress", "held", "workflow", "spawned_by", "fallback_of"),
     *("created_at", "enqueued_at", "scheduled_for", "started_at", "returned_at", "ended_at"),
 )
 

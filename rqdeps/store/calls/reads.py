@@ -10,6 +10,7 @@ from typing import Any, cast
 from rqdeps.errors import NoSuchJobError
 from rqdeps.store.calls.call import Call, counted, pairs, text, texts
 from rqdeps.store.calls.enqueue import EdgeKind
+from rqdeps.text import error_line
 
 #: The place before that of every dependent.
 BEFORE_ALL = -1
@@ -42,9 +43,10 @@ class AttemptRecord:
     details: bytes
 
     @property
-    def message(self) -> str:
-        """What the exception said, or nothing."""
-        return str(json.loads(self.details).get("message", "")) if self.details else ""
+    def error(self) -> str:
+        """The exception and what it said, in short, or nothing."""
+        details = json.loads(self.details) if self.details else {}
+        return error_line(str(details.get("type", "")), str(details.get("message", "")))
 
 
 def attempts(job_id: str) -> Call[list[AttemptRecord]]:

@@ -1,7 +1,7 @@
 -- @include lib/gates
 -- graph: jobs, what they wait for and what waits for them, as much as fits into the budget.
 --   KEYS   prefix
---   ARGV   list of names of fields, the first of which are `status`, `function`, `attempt`, `joins`, `linked`, `fallback`
+--   ARGV   list of names of fields, first `status`, `function`, `attempt`, `joins`, `linked`, `fallback`, `reason`
 --          list of id, cursor, id, cursor, …; a cursor is at first `<` or `>` if what is above or below that job is wanted
 --          too, and above or below those, or else empty; then as replied
 --   reply  {the time in ms, {id, next cursor, or empty when this was all,
@@ -27,10 +27,11 @@ local function fields_of(id)
   return values
 end
 
--- The attempts of a job that did not finish, unless its only one did. What they came to in words is left out.
-local function attempts_of(id, status, attempt)
+-- The attempts of a job that did not finish, unless its only one did; with a reason, a person had that job skipped. What
+-- they came to in words is left out.
+local function attempts_of(id, status, attempt, reason)
   local list = {}
-  if attempt and (attempt ~= '1' or status ~= 'finished') then
+  if attempt and (attempt ~= '1' or status ~= 'finished' or reason) then
     for i, entry in ipairs(redis.call('LRANGE', key('attempts', id), 0, -1)) do
       list[i] = string.match(entry, '^%d+ %d+ %d+ %a+')
     end
@@ -102,7 +103,7 @@ local function read(id, cursor)
     return page
   end
   if not begin then
-    page[3], page[4] = fields, attempts_of(id, fields[1], fields[3])
+    page[3], page[4] = fields, attempts_of(id, fields[1], fields[3], fields[7])
   end
   for _, step in ipairs(steps_for(fields)) do
     if not begin or step == begin then
