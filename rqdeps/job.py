@@ -14,6 +14,7 @@ from rqdeps.dependency import Output
 from rqdeps.enqueueing import draft_of
 from rqdeps.errors import DeadlockError, NoSuchJobError
 from rqdeps.explain import explain
+from rqdeps.graph import graph_of
 from rqdeps.job_at_work import JobAtWork
 from rqdeps.job_record import JobRecord
 from rqdeps.lineage import dependents_of, spawned_by
@@ -34,7 +35,7 @@ from rqdeps.waiting import Patience, has_ended
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from rqdeps.graph.graph import Graph
+    from rqdeps.graph import Graph
     from rqdeps.options import Duration
 
 P = ParamSpec("P")
@@ -227,8 +228,6 @@ class Job(JobAtWork, Generic[R]):
             NoSuchJobError: the job has been deleted.
             InvalidJobOperationError: the job is not saved yet.
         """
-        from rqdeps.graph.reading import graph_of  # noqa: PLC0415 - few programs look at graphs
-
         return self._store.perform(graph_of(self.saved_id, most))
 
     def explain(self) -> str:

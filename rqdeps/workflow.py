@@ -13,6 +13,7 @@ from redis import Redis
 from rqdeps import workflow_changes
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueuer import Enqueuer
+from rqdeps.graph import workflow_graph
 from rqdeps.ids import check_id
 from rqdeps.job import Job, fetch_jobs, patience_for, store_of
 from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
@@ -23,7 +24,7 @@ from rqdeps.workflow_draft import WorkflowDraft
 from rqdeps.workflow_facts import WorkflowFacts, eta_of, facts_of, how_far
 
 if TYPE_CHECKING:
-    from rqdeps.graph.graph import Graph
+    from rqdeps.graph import Graph
     from rqdeps.options import Duration
     from rqdeps.store import Store
 
@@ -252,8 +253,6 @@ class Workflow(Enqueuer):
             InvalidJobOperationError: it is not committed yet.
             NoSuchWorkflowError: it expired or never existed.
         """
-        from rqdeps.graph.reading import workflow_graph  # noqa: PLC0415 - few programs look at graphs
-
         return self._queue.store.perform(workflow_graph(self._draft.committed_id, most))
 
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> JobStatus:

@@ -14,6 +14,7 @@ from rqdeps.dependency import Output
 from rqdeps.enqueueing import draft_of
 from rqdeps.errors import NoSuchJobError
 from rqdeps.explain import explain
+from rqdeps.graph import graph_of
 from rqdeps.job import patience_for
 from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.options import AllOptions, JobOptions
@@ -33,7 +34,7 @@ from rqdeps.waiting import Patience, has_ended
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from rqdeps.graph.graph import Graph
+    from rqdeps.graph import Graph
     from rqdeps.options import Duration
 
 R = TypeVar("R")
@@ -286,8 +287,6 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
             NoSuchJobError: the job has been deleted.
             InvalidJobOperationError: the job is not saved yet.
         """
-        from rqdeps.graph.reading import graph_of  # noqa: PLC0415 - few programs look at graphs
-
         return await self._store.perform(graph_of(self.saved_id, most))
 
     async def explain(self) -> str:

@@ -15,6 +15,7 @@ from rqdeps.aio.enqueuer import AsyncEnqueuer
 from rqdeps.aio.job import AsyncJob, async_store_of, fetch_async_jobs
 from rqdeps.aio.queue import AsyncQueue
 from rqdeps.enqueue_data import EnqueueData
+from rqdeps.graph import workflow_graph
 from rqdeps.ids import check_id
 from rqdeps.job import patience_for
 from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
@@ -25,7 +26,7 @@ from rqdeps.workflow_draft import WorkflowDraft
 from rqdeps.workflow_facts import WorkflowFacts, eta_of, facts_of, how_far
 
 if TYPE_CHECKING:
-    from rqdeps.graph.graph import Graph
+    from rqdeps.graph import Graph
     from rqdeps.options import Duration
 
 
@@ -250,8 +251,6 @@ class AsyncWorkflow(AsyncEnqueuer):
             InvalidJobOperationError: it is not committed yet.
             NoSuchWorkflowError: it expired or never existed.
         """
-        from rqdeps.graph.reading import workflow_graph  # noqa: PLC0415 - few programs look at graphs
-
         return await self._queue.store.perform(workflow_graph(self._draft.committed_id, most))
 
     async def wait(self, timeout: float | None = None, *, progress: bool = False) -> JobStatus:

@@ -30,9 +30,9 @@ class Wait:
     Attributes:
         began_at: since when.
         ended_at: until when.
-        reason: what for: ``"a worker"``; ``"its time"``, that it was scheduled for; ``"its release"``, as it was held or
-            not yet told of an end; ``"the next attempt"``, after a failure, a snooze or a requeue; ``"its enqueueing"``,
-            if all that it depends on had ended before.
+        reason: what for: ``"a worker"``; ``"its time"``, that it was scheduled for; ``"its release"``, while it was held
+            or not yet told of an end; ``"the next attempt"``, after a failure, a snooze or a requeue; or
+            ``"its enqueueing"``, if all that it depends on had ended before.
     """
 
     began_at: datetime
