@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from types import TracebackType
+from unicodedata import east_asian_width
 
 from rqdeps.text import printable
 
@@ -50,16 +51,29 @@ class ProgressLine:
             line: the line.
             is_last: whether no other comes after it, so that it is shown in any case.
         """
+        encoding = sys.stderr.encoding or "utf-8"
+        line = line.encode(encoding, "replace").decode(encoding)
         if line == self._shown:
             return
         if self._is_terminal:
             self._shown = line
-            fitting = printable(line)[: shutil.get_terminal_size().columns - 1]
-            sys.stderr.write(f"\r{fitting:<{self._width}}")
-            self._width = len(fitting)
+            fitting, width = _cut(printable(line), shutil.get_terminal_size().columns - 1)
+            sys.stderr.write(f"\r{fitting}{' ' * (self._width - width)}")
+            self._width = width
             sys.stderr.flush()
         elif is_last or time.monotonic() >= self._repeat_at:
             self._shown = line
             self._repeat_at = time.monotonic() + _REPEAT_SECONDS
             sys.stderr.write(f"{printable(line)}\n")
             sys.stderr.flush()
+
+
+def _cut(line: str, most: int) -> tuple[str, int]:
+    """As much of a line as fits into so many columns of a terminal, and how many it takes: two for 漢."""
+    width = 0
+    for at, char in enumerate(line):
+        columns = 2 if east_asian_width(char) in "WF" else 1
+        if width + columns > most:
+            return line[:at], width
+        width += columns
+    return line, width

@@ -14,7 +14,6 @@ from rqdeps import workflow_changes
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueuer import Enqueuer
 from rqdeps.graph import workflow_graph
-from rqdeps.ids import check_id
 from rqdeps.job import Job, fetch_jobs, patience_for, store_of
 from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
 from rqdeps.queue import Queue
@@ -94,7 +93,7 @@ class Workflow(Enqueuer):
             NoSuchWorkflowError: it expired or never existed.
         """
         store = store_of(connection, url, create=False)
-        facts = store.perform(facts_of(check_id(workflow_id)))
+        facts = store.perform(facts_of(workflow_id))
         return cls._on(store, facts.id, facts.name)
 
     @classmethod
@@ -113,8 +112,8 @@ class Workflow(Enqueuer):
     @classmethod
     def _on(cls, store: Store, workflow_id: str, name: str) -> Workflow:
         """A workflow that was committed before."""
-        workflow = cls(name, Queue.on("default", store), id=workflow_id)
-        workflow._draft.is_committed = True
+        workflow = cls("", Queue.on("default", store), id=workflow_id)
+        workflow._draft.was_committed(name)
         return workflow
 
     def __repr__(self) -> str:

@@ -69,6 +69,11 @@ class WorkflowDraft:
         self._exist_ok = exist_ok
         self._nonce = secrets.token_hex(4)
 
+    def was_committed(self, name: str) -> None:
+        """Says that this is one which exists already, and what it is called there, be that as it may."""
+        self.name = name
+        self.is_committed = True
+
     @property
     def id(self) -> str:
         """Its id."""

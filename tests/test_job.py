@@ -555,5 +555,6 @@ def test_a_job_that_could_not_run_names_what_it_waited_for(connection: Redis) ->
     failed = queue.enqueue(steps.boom)
     below = queue.enqueue(steps.echo, failed.output)
     SimpleWorker("work", connection=connection).work(burst=True)
-    with pytest.raises(JobFailedError, match=rf"can't be met, since {failed.id} \(boom\) failed: ValueError: boom; requeue"):
+    why = rf"can't be met, since {failed.id} \(boom\) failed: ValueError: boom; requeue"
+    with pytest.raises(JobFailedError, match=why):
         _ = below.result

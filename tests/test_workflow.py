@@ -37,7 +37,7 @@ from rqdeps.errors import (
     WaitTimeoutError,
 )
 from rqdeps.lineage import edges_of
-from rqdeps.progress_line import ProgressLine
+from rqdeps.progress_line import ProgressLine, bar
 from rqdeps.store.calls import changes, claims, upkeep
 from rqdeps.store.invariants import check_invariants
 from rqdeps.store.scripts import BUDGET
@@ -562,8 +562,8 @@ def test_wait_shows_progress_to_the_end(
     monkeypatch.setattr("rqdeps.workflow.ProgressLine", Line)
     workflow.wait(timeout=10, progress=True)
     assert capsys.readouterr().err.splitlines() == [
-        "nightly: 0 of 1 ended, 1 created",
-        "nightly: 1 of 1 ended",
+        f"{bar(0)} nightly: 0 of 1 ended, 1 created",
+        f"{bar(1)} nightly: 1 of 1 ended",
     ]
     workflow.wait()
     assert capsys.readouterr().err == ""

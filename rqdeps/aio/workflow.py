@@ -16,7 +16,6 @@ from rqdeps.aio.job import AsyncJob, async_store_of, fetch_async_jobs
 from rqdeps.aio.queue import AsyncQueue
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.graph import workflow_graph
-from rqdeps.ids import check_id
 from rqdeps.job import patience_for
 from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
 from rqdeps.status import JobStatus
@@ -97,7 +96,7 @@ class AsyncWorkflow(AsyncEnqueuer):
         """
         store = async_store_of(connection, url, create=False)
         try:
-            facts = await store.perform(facts_of(check_id(workflow_id)))
+            facts = await store.perform(facts_of(workflow_id))
         except BaseException:
             await store.aclose()  # nobody else could
             raise
@@ -127,8 +126,8 @@ class AsyncWorkflow(AsyncEnqueuer):
     @classmethod
     def _on(cls, store: AsyncStore, workflow_id: str, name: str) -> AsyncWorkflow:
         """A workflow that was committed before."""
-        workflow = cls(name, AsyncQueue.on("default", store), id=workflow_id)
-        workflow._draft.is_committed = True
+        workflow = cls("", AsyncQueue.on("default", store), id=workflow_id)
+        workflow._draft.was_committed(name)
         return workflow
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -12,7 +11,7 @@ from rich.live import Live
 from rqdeps.cli.group import INTERRUPTED
 from rqdeps.cli.options import url_option
 from rqdeps.cli.path import path_table
-from rqdeps.cli.screen import console, lines_of, show
+from rqdeps.cli.screen import console, lines_of, show, show_json
 from rqdeps.graph.graph import Graph
 from rqdeps.graph.mermaid import MOST_EDGES
 from rqdeps.graph.plain import plain_path
@@ -73,12 +72,14 @@ def graph(
         return
     found = job.graph(most)
     if critical_path and form == "json":
-        click.echo(json.dumps(plain_path(found.critical_path()), indent=2, ensure_ascii=False))
+        show_json(plain_path(found.critical_path()))
     elif critical_path:
         on = console()
         show(path_table(found, lines_of(on)), on)
     elif form == "tree":
         _show_tree(found, folded=folded is not False)
+    elif form == "json":
+        show_json(found.to_dict())
     else:
         click.echo(_exported(found, form, folded=bool(folded)), nl=False)
     if not found.is_whole:
@@ -91,8 +92,6 @@ def _show_tree(found: Graph, *, folded: bool) -> None:
 
 
 def _exported(found: Graph, form: str, *, folded: bool) -> str:
-    if form == "json":
-        return found.to_json(indent=2) + "\n"
     if form == "dot":
         return found.to_dot(folded=folded)
     if len(found.edges) > MOST_EDGES and not folded:

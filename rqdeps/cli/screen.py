@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console, RenderableType
@@ -25,10 +26,12 @@ _LINES_LEFT = 2
 
 
 def console() -> Console:
-    """Where things are shown: standard output."""
+    """Where things are shown: standard output, with a question mark for what its encoding does not have."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     if sys.stdout.isatty():
         return Console(highlight=False)
-    return Console(highlight=False, width=_NO_LIMIT, color_system=None)
+    return Console(highlight=False, width=_NO_LIMIT, color_system=None, force_terminal=False)
 
 
 def lines_of(shown_on: Console) -> int:
@@ -49,21 +52,36 @@ def show(what: RenderableType, on: Console | None = None) -> None:
 
 
 def show_json(what: Any) -> None:
-    """Shows plain values as JSON."""
-    click.echo(json.dumps(what, indent=2, ensure_ascii=False))
+    """Shows plain values as JSON. What can't be printed is spelled out there, which means the same."""
+    text = json.dumps(what, indent=2, ensure_ascii=False)
+    click.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
-def columns(head: Sequence[str], rows: Sequence[Sequence[str | Text]], *, numbers: Sequence[str] = ()) -> Table:
+def columns(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    numbers: Sequence[str] = (),
+    whole: Sequence[str] = ("id",),
+) -> Table:
     """Rows under a head.
 
     Args:
         head: what stands above the columns.
         rows: the rows.
         numbers: which of the columns are of numbers.
+        whole: which are never cut: where a terminal is too narrow for all, the widest of the others are.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in head:
-        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=True)
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        table.add_column(_line(Text(name, "bold")), justify=justify, no_wrap=name in whole)
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
+        table.add_row(*(_line(cell if isinstance(cell, Text) else Text(printable(cell))) for cell in row))
     return table
+
+
+def _line(text: Text) -> Text:
+    """The text, to be cut where there is no room for it, and not wrapped."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

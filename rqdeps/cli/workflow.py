@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import click
+from redis.exceptions import RedisError
+from rich.table import Table
 from rich.text import Text
 
 from rqdeps.cli.each import change_each
@@ -114,10 +116,10 @@ def show_workflow(workflow_id: str, as_json: bool, url: str | None) -> None:
     if as_json:
         show_json(_plain(facts) | {"eta": None if eta is None else eta.total_seconds()})
         return
-    table = columns(["", ""], [[Text(name, "dim"), value] for name, value in _facts(found, facts, eta, url)])
-    table.show_header = False
-    table.columns[1].no_wrap = False
-    show(table)
+    grid = Table.grid("name", "value", padding=(0, 2, 0, 0))
+    for name, value in _facts(found, facts, eta, url):
+        grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(printable(value), overflow="fold"))
+    show(grid)
 
 
 def _facts(
@@ -259,7 +261,7 @@ def wait(workflow_id: str, timeout: float | None, quiet: bool, url: str | None) 
         status = found.wait(timeout, progress=not quiet)
     except WaitTimeoutError as error:
         _fail(error, TIMED_OUT)
-    except RqdepsError as error:
+    except (RqdepsError, RedisError) as error:
         _fail(error, COULD_NOT_WAIT)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -267,7 +269,7 @@ def wait(workflow_id: str, timeout: float | None, quiet: bool, url: str | None) 
     sys.exit(EXIT_CODES.get(status, COULD_NOT_WAIT))
 
 
-def _fail(error: RqdepsError, exit_code: int) -> None:
+def _fail(error: Exception, exit_code: int) -> None:
     click.ClickException(str(error)).show()
     sys.exit(exit_code)
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from rqdeps.graph.data import GraphData
+from rqdeps.graph.depths import depths_of
 from rqdeps.graph.nodes import GraphEdge, GraphNode, Run
 from rqdeps.status import JobStatus
 
@@ -30,7 +31,7 @@ class Wait:
     Attributes:
         began_at: since when.
         ended_at: until when.
-        reason: what for: ``"a worker"``; ``"its time"``, that it was scheduled for; ``"its release"``, while it was held
+        reason: what for: ``"a worker"``; ``"its time"``, that it was scheduled for; ``"its release"``, as it was held
             or not yet told of an end; ``"the next attempt"``, after a failure, a snooze or a requeue; or
             ``"its enqueueing"``, if all that it depends on had ended before.
     """
@@ -125,6 +126,7 @@ class _End(NamedTuple):
 class _Follower:
     def __init__(self, graph: GraphData) -> None:
         self._graph = graph
+        self._depths = depths_of(graph.nodes, graph.edges)
         self._groups: dict[str, dict[int, list[GraphEdge]]] = defaultdict(lambda: defaultdict(list))
         self._joined: dict[str, list[GraphNode]] = defaultdict(list)
         self._fallbacks: dict[str, GraphNode] = {}
@@ -166,7 +168,7 @@ class _Follower:
         if at_work:
             return min(at_work, key=lambda end: _ready_at(end, self._cause(end)))
         ended = [end for node in nodes if node.runs and (end := self._end_of(node)) is not None]
-        return max(ended, key=_time, default=None)
+        return max(ended, key=self._order, default=None)
 
     # What kept a job waiting
 
@@ -178,14 +180,17 @@ class _Follower:
         spawner = self._graph.nodes.get(end.node.spawned_by or "")
         if spawner is not None:
             causes.append(self._end_of(spawner))
-        return max((cause for cause in causes if cause is not None and cause.at <= decided_at), key=_time, default=None)
+        in_time = [cause for cause in causes if cause is not None and cause.at <= decided_at]
+        return max(in_time, key=self._order, default=None)
 
     def _met_by(self, edges: Sequence[GraphEdge], decided_at: datetime) -> _End | None:
         """The end by which a group was met, or else by which it could not be any more."""
-        told = [(edge.outcome, end) for edge in edges if (end := self._end_along(edge)) is not None]
-        known = [(outcome, end) for outcome, end in told if end.at <= decided_at]
+        ends = [(edge.outcome, end) for edge in edges if (end := self._end_along(edge)) is not None]
+        known = [(outcome, end) for outcome, end in ends if end.at <= decided_at]
         fitting = [end for outcome, end in known if outcome in _FIRST_OF.get(edges[0].rule, ())]
-        return min(fitting, key=_time) if fitting else max((end for _, end in known), key=_time, default=None)
+        if fitting:
+            return min(fitting, key=self._order)
+        return max((end for _, end in known), key=self._order, default=None)
 
     def _end_along(self, edge: GraphEdge) -> _End | None:
         source = self._graph.nodes[edge.source]
@@ -211,7 +216,7 @@ class _Follower:
             end = self._end_of(node)
             if end is not None and not (node.is_workflow and self._joined[node.id]):
                 found.append(end)
-        return max((end for end in found if end.at <= counted_from), key=_time, default=None)
+        return max((end for end in found if end.at <= counted_from), key=self._order, default=None)
 
     def _stand_in(self, node: GraphNode) -> GraphNode:
         """The fallback that counts for a job, or that fallback's, and so on; the job itself if none does."""
@@ -230,10 +235,9 @@ class _Follower:
         at = node.runs[-1].ended_at if has_joined else node.ended_at
         return None if at is None else _End(node, at)
 
-
-def _time(end: _End) -> tuple[datetime, bool]:
-    """What orders ends. Of those at the same time, that of a job which ran brought the others about."""
-    return end.at, bool(end.node.runs)
+    def _order(self, end: _End) -> tuple[datetime, bool, int]:
+        """What orders ends: of one millisecond, those of jobs that ran brought the others about, the deepest last."""
+        return end.at, bool(end.node.runs), self._depths[end.node.id]
 
 
 def _ready_at(end: _End, cause: _End | None) -> datetime:

@@ -32,7 +32,7 @@ def _lines(graph: GraphData, *, folded: bool) -> Iterator[str]:
         yield f'        label="{_text(frame.lines)}"; style=rounded; color="#999999"; fontname="Helvetica";'
         for box in inside[frame.name]:
             yield f"    {_box(box)}"
-        if frame.name in waited_for:  # an arrow needs a node to come from
+        if frame.name in waited_for or not inside[frame.name]:  # an arrow needs a node to come from, a frame one at all
             yield f'        {frame.name} [label="end", shape=oval, fillcolor="{LOOKS[frame.status].fill}"];'
         yield "    }"
     for arrow in drawing.arrows:

@@ -147,13 +147,13 @@ def _time(value: str | None) -> datetime | None:
 def _runs(
     unfinished: Sequence[RunRecord], status: JobStatus, started: datetime, returned: datetime | None
 ) -> Sequence[Run]:
-    """When a job has run: the attempts that did not finish, then the last one, begun at this time, if it did or runs."""
+    """When a job has run: the attempts that did not finish, then the last, begun at this time, if it did or runs."""
     runs = [Run(moment(run.started_at_ms), moment(run.ended_at_ms), run.outcome) for run in unfinished]
     if status is JobStatus.STARTED:
         runs.append(Run(started, None, None))
     elif returned is not None:
         runs.append(Run(started, returned, "finished"))
-    return runs
+    return tuple(runs)
 
 
 class GraphEdge(NamedTuple):

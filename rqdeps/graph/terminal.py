@@ -48,23 +48,23 @@ def tree(graph: GraphData, *, folded: bool, lines: int | None) -> RenderableType
     """
     shown = fold(graph, None if lines is None else max(lines - 3, 1)) if folded else unfolded(graph)
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for wraps in (False, False, False, False, True):
-        grid.add_column(no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
+    for is_whole in (False, False, False, True, False):  # ids are to be copied, and never cut
+        grid.add_column(no_wrap=is_whole)
     for row in rows_of(graph, shown):
         grid.add_row(*_cells(row))
     return Group(grid, Text(), *_footer(graph, shown))
 
 
 def _cells(row: Row) -> Sequence[Text]:
-    title = Text.assemble((row.branch, "dim"), (printable(row.label), "bold"))
+    title = Text.assemble((row.branch, "dim"), (printable(row.label), "bold"), no_wrap=True, overflow="ellipsis")
     if row.count > 1:
         title.append(f" ×{row.count}")
     return (
         title,
         _statuses(row),
-        Text(row.took),
+        Text(row.took, no_wrap=True, overflow="ellipsis"),
         Text("\n".join(row.ids), style="dim" if row.count == 1 else "red"),
-        Text(printable(", ".join(row.notes)), style="dim"),
+        Text(printable(", ".join(row.notes)), style="dim", overflow="fold"),
     )
 
 
@@ -73,7 +73,7 @@ def _statuses(row: Row) -> Text:
     for status, count in row.counts.items():
         look = LOOKS[status]
         parts.append((f"{look.mark} {status or 'deleted'}" if row.count == 1 else f"{look.mark}{count}", look.style))
-    return Text(" ").join(Text(*part) for part in parts)
+    return Text(" ", no_wrap=True, overflow="ellipsis").join(Text(*part) for part in parts)
 
 
 def _footer(graph: GraphData, shown: Folded) -> Sequence[Text]:

@@ -15,6 +15,10 @@ from rqdeps.status import JobStatus
 #: How many ids of jobs that failed stand beside a fold.
 _NAMED = 3
 
+#: How far a tree is indented: what lies deeper stands at this depth, so that long chains neither grow square nor leave
+#: the screen.
+_DEEPEST = 30
+
 #: Rules that go without saying.
 _USUAL_RULES = {"all_success", "fallback"}
 
@@ -92,7 +96,7 @@ class _Tree:
         while waiting:
             at, depth = waiting.pop()
             yield at, depth
-            waiting += [(child, depth + 1) for child in reversed(self._children[at])]
+            waiting += [(child, min(depth + 1, _DEEPEST)) for child in reversed(self._children[at])]
 
     def _order(self, at: int) -> tuple[int, int]:
         """By depth; a workflow comes where its first member does."""
@@ -186,7 +190,9 @@ class _Tree:
                 yield f"each after {each}"
         if others:
             stands_below_a_job = parent is not None and not self._folds[parent].first.is_workflow
-            yield f"{'also ' * stands_below_a_job}after {', '.join(others)}"
+            times = Counter(others)
+            named = ", ".join(f"{other} ×{times[other]}" if times[other] > 1 else other for other in times)
+            yield f"{'also ' * stands_below_a_job}after {named}"
 
 
 def _commonest(names: Iterable[str]) -> str:
