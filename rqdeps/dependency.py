@@ -89,13 +89,7 @@ class Output:
     def __getitem__(self, item: object) -> NoReturn:
         raise TypeError(
             f"the output of job {self.job_id!r} is known only once it has run, and has no {item!r} to take out yet: "
-            f"pass it whole, and take out what you want inside the job"
-        )
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError(
-            f"the output of job {self.job_id!r} is known only once it has run, and can't be gone through yet: "
-            f"pass it whole, or map a function over it with Queue.map"
+            f"pass it whole, and take out what you want inside the job; or map a function over it with Queue.map"
         )
 
 

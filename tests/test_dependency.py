@@ -162,5 +162,5 @@ def test_nothing_can_be_taken_out_of_an_output_before_there_is_one():
     output = Output("a")
     with pytest.raises(TypeError, match=r"output of job 'a' .* has no 'rows' to take out yet: pass it whole"):
         output["rows"]
-    with pytest.raises(TypeError, match=r"can't be gone through yet: pass it whole, or map a function .* Queue\.map"):
+    with pytest.raises(TypeError, match=r"pass it whole, .* map a function over it with Queue\.map"):
         list(output)

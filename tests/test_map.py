@@ -289,8 +289,8 @@ def test_by_default_one_that_fails_fails_the_map(q: Queue) -> None:
     first, _, third = elements_of(job)
     assert status_of(job, after) == ["upstream_failed", "upstream_failed"]
     explained = job.explain()
-    assert f"{first.id} (only_even) failed: 1 is odd" in explained
-    assert f"{third.id} (only_even) failed: 3 is odd" in explained
+    assert f"{first.id} (only_even) failed: ValueError: 1 is odd" in explained
+    assert f"{third.id} (only_even) failed: ValueError: 3 is odd" in explained
     assert explained.endswith("; requeue() runs that again.")
 
 
