@@ -506,3 +506,11 @@ def test_hostile_names_stay_on_their_line() -> None:
 def test_long_names_are_not_cut() -> None:
     name = "long_" * 60
     assert name in str(graph_of(node("a", f"app.{name}"), node("b", "", workflow_id="b", name="x " * 200)))
+
+
+def test_a_long_tree_has_the_same_columns_as_a_short_one():
+    nodes = [node(f"j{number:03}") for number in range(400)]
+    long = graph_of(*nodes).to_tree(folded=False, lines=None).splitlines()
+    short = graph_of(*nodes[:200]).to_tree(folded=False, lines=None).splitlines()
+    assert long[:200] == short[:200]
+    assert len(long) == 400 + 2
