@@ -1,0 +1,1 @@
+"""Packages of which one is allowed to run."""

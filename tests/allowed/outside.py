@@ -1,0 +1,14 @@
+"""What is not allowed to run."""
+
+
+def run():
+    return "outside"
+
+
+class Callable:
+    def __call__(self):
+        return "outside"
+
+    @classmethod
+    def of_class(cls):
+        return "outside"
