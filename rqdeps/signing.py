@@ -90,7 +90,7 @@ class Keyring:
             return sealed
         if not is_signed:
             raise SignatureError(
-                f"{what} is not signed: whoever wrote it had no key, and where {KEYS_VARIABLE} is set, nothing else counts"
+                f"{what} is not signed, and {KEYS_VARIABLE} is set: whoever wrote it had no key, and it counts for nothing"
             )
         mac, data = sealed[1 : 1 + _MAC_BYTES], sealed[1 + _MAC_BYTES :]
         if not any(hmac.compare_digest(mac, _mac(key, data, context)) for key in self._keys):

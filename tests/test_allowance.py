@@ -24,7 +24,7 @@ def found_at(path: str) -> object:
     [
         *("run", "cached", "kept", "wrapped", "anonymous", "asked_for", "ready"),
         *("Thing", "Thing.method", "Thing.of_class", "Thing.of_nobody", "thing", "thing.method", "thing.of_class"),
-        *("Point", "Pair", "Colour", "Text", "Trouble", "OwnProcess"),
+        *("Point", "Pair", "Colour", "Text", "TroubleError", "OwnProcess"),
     ],
 )
 def test_what_is_defined_inside_may_run(name: str) -> None:
@@ -61,7 +61,7 @@ def test_what_can_be_found_inside_but_was_defined_elsewhere_may_not(name: str, w
     ["os.system", "builtins.eval", "allowed.outside.run", "allowed.insider.run", "allowed.inside", "allowed.run"],
 )
 def test_what_is_outside_is_not_even_looked_for(path: str) -> None:
-    with pytest.raises(NotAllowedError, match="may not run here: this worker was started with --allow allowed.inside"):
+    with pytest.raises(NotAllowedError, match=r"may not run here: this worker was started with --allow allowed\.inside"):
         ALLOWANCE.check_path(path)
 
 

@@ -75,7 +75,7 @@ class Text(str):
     pass
 
 
-class Trouble(ValueError):
+class TroubleError(ValueError):
     pass
 
 
