@@ -103,6 +103,8 @@ def test_errors_and_ends_are_told(half_wire: tuple[Wire, socket.socket]) -> None
         ("WRONGTYPE Operation against a key script: f, on @user_script:3.", True),
         ("OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:3.", False),
         ("ERR Error running script (call to f_1): @user_script:3: -MISCONF Redis is configured to save", False),
+        ("ERR ACL failure in script: User w has no permissions to run the 'time' command script: f", False),
+        ("ERR Error running script (call to f_1): @user_script:3: The user executing the script can't run this", False),
         ("LOADING Redis is loading the dataset in memory", False),
     ],
 )

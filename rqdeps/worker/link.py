@@ -32,6 +32,7 @@ _LONGEST_PAUSE = 2.0
 #: meets one says so somewhere in its own error.
 _PASSING = re.compile(
     r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|NOREPLICAS|OOM|READONLY|TRYAGAIN|WRONGPASS)\b"
+    r"|^(ERR )?ACL failure in script|: The user executing the script can't "  # NOPERM, of a command in a script
 )
 
 
