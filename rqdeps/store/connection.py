@@ -18,6 +18,7 @@ from rqdeps.embedded import async_connection_pool, connection_pool, folder_of, i
 from rqdeps.store.async_store import AsyncStore
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
 from rqdeps.store.store import Store
+from rqdeps.store.tls import checks_of
 
 #: The environment variable that names the server where the program doesn't.
 URL_VARIABLE = "RQDEPS_URL"
@@ -97,7 +98,7 @@ def _place_of(url: str | None) -> _Place:
 
 def _client_of(kind: Any, place: _Place, *, retry: object) -> Any:
     try:
-        client = kind.from_url(place.url, retry=retry)
+        client = kind.from_url(place.url, retry=retry, **checks_of(place.url))
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # names in the URL's query that redis-py does not know
     except (TypeError, ValueError) as error:

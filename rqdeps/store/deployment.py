@@ -10,12 +10,16 @@ from typing import Any
 from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
 from rqdeps.store.calls.call import Call
 from rqdeps.store.keys import Keys
+from rqdeps.store.tls import way_out_of
 
 #: The version of the layout of the data that this release reads and writes.
 SCHEMA_VERSION = 1
 
 #: How long a queue's name counts as registered before it is registered again, in seconds.
 REGISTERED_FOR = 60.0
+
+#: What servers say to whoever did not log in.
+_NAMED_NOBODY = ("HELLO must be called with the client already authenticated", "Authentication required")
 
 
 class RegisteredQueues:
@@ -79,11 +83,14 @@ class Deployment:
     def unavailable(self, error: Exception) -> ConnectionUnavailableError:
         """The error for people when the server does not answer."""
         message = f"no answer from the server{self._at}: {error}"
-        return ConnectionUnavailableError(f"{message}\n{self.hint}" if self.hint else message)
+        hint = way_out_of(error, self.address) or self.hint
+        return ConnectionUnavailableError(f"{message}\n{hint}" if hint else message)
 
     def refusing(self, error: Exception) -> ConnectionUnavailableError:
         """The error for people when the server does not let this client in."""
-        return ConnectionUnavailableError(f"the server{self._at} refuses this client: {error}")
+        named_nobody = any(text in str(error) for text in _NAMED_NOBODY)
+        why = "name a user and a password in the URL, as in redis://USER:PASSWORD@HOST:PORT" if named_nobody else error
+        return ConnectionUnavailableError(f"the server{self._at} refuses this client: {why}")
 
     @property
     def _at(self) -> str:
