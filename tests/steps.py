@@ -190,3 +190,11 @@ def enqueue_here(name):
     """Enqueues a job without saying where; and looks it up in the same way."""
     job = Queue(name).enqueue(nothing)
     return Job.fetch(job.id).origin
+
+
+def tell(text):
+    """Tells people how far it is, and what it thinks of it."""
+    job = get_current_job()
+    job.progress(1, 2, text)
+    job.log(text)
+    job.progress(2, 2)

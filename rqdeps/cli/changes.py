@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from rqdeps.cli.each import change_each
-from rqdeps.cli.options import url_option
+from rqdeps.cli.options import url_option, url_words
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, UpstreamFailedError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
@@ -51,7 +51,7 @@ def _refusal(error: InvalidJobOperationError, url: str | None) -> str:
     roots = [job_id for job_id, status in error.culprits if status in _ENDED_BADLY]
     if not roots:
         return f"{because}; --force runs it all the same"
-    instead = shlex.join(["rqdeps", "requeue", *roots, *(["--url", url] if url else [])])
+    instead = shlex.join(["rqdeps", "requeue", *roots, *url_words(url)])
     return f"{because}; requeue {'that' if len(roots) == 1 else 'those'} instead, or use --force: {instead}"
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import click
 from redis.exceptions import RedisError
 
+from rqdeps.cli.options import URL
 from rqdeps.errors import RqdepsError
+from rqdeps.store.permissions import missing_permission
 
 #: The exit code of what Ctrl-C has ended.
 INTERRUPTED = 130
@@ -48,6 +50,11 @@ class FriendlyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (RqdepsError, RedisError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(message_of(error)) from error
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+
+
+def message_of(error: Exception) -> str:
+    """What a person is told of an error in the command that runs."""
+    return missing_permission(error, click.get_current_context().meta.get(URL)) or str(error)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import click
 
-from rqdeps.store.connection import DEFAULT_URL, URL_VARIABLE
+from rqdeps.store.connection import DEFAULT_URL, URL_VARIABLE, display_url
+
+#: Where a context's ``meta`` holds the URL that was given.
+URL = "rqdeps.url"
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    context.meta[URL] = value
+    return value
+
 
 #: Where the server is.
 url_option = click.option(
     "--url",
+    callback=_remember,
     metavar="URL",
     help=f"Server: redis://, rediss://, unix:// or embedded:FOLDER. Default: ${URL_VARIABLE}, else {DEFAULT_URL}.",
 )
+
+
+def url_words(url: str | None) -> list[str]:
+    """The option as part of a command that is shown: without the password, which may be read by others there."""
+    return ["--url", display_url(url)] if url else []

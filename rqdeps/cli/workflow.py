@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rqdeps.cli.each import change_each
-from rqdeps.cli.group import INTERRUPTED
-from rqdeps.cli.options import url_option
+from rqdeps.cli.group import INTERRUPTED, message_of
+from rqdeps.cli.options import url_option, url_words
 from rqdeps.cli.screen import columns, show, show_json
 from rqdeps.durations import format_ms, to_ms
 from rqdeps.errors import NoSuchWorkflowError, RqdepsError, WaitTimeoutError
@@ -164,7 +164,7 @@ def _next(facts: WorkflowFacts, url: str | None) -> Iterator[tuple[str, str]]:
     """What can be done now."""
 
     def command(*words: str) -> str:
-        return shlex.join(["rqdeps", *words, facts.id, *(["--url", url] if url else [])])
+        return shlex.join(["rqdeps", *words, facts.id, *url_words(url)])
 
     yield "graph", command("graph")
     if facts.status in (JobStatus.FAILED, JobStatus.CANCELED):
@@ -269,8 +269,8 @@ def wait(workflow_id: str, timeout: float | None, quiet: bool, url: str | None) 
     sys.exit(EXIT_CODES.get(status, COULD_NOT_WAIT))
 
 
-def _fail(error: Exception, exit_code: int) -> None:
-    click.ClickException(str(error)).show()
+def _fail(error: RqdepsError | RedisError, exit_code: int) -> None:
+    click.ClickException(message_of(error)).show()
     sys.exit(exit_code)
 
 
