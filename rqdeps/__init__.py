@@ -24,6 +24,7 @@ from rqdeps.job_log_handler import JobLogHandler
 from rqdeps.queue import Queue
 from rqdeps.retry import DoNotRetry, Retry, Snooze
 from rqdeps.status import JobStatus
+from rqdeps.unbuilt import Unbuilt
 from rqdeps.version import __version__
 from rqdeps.worker import SimpleWorker, Worker
 from rqdeps.workflow import Workflow
@@ -77,6 +78,7 @@ __all__ = [
     "RqdepsError",
     "SimpleWorker",
     "Snooze",
+    "Unbuilt",
     "WaitTimeoutError",
     "Worker",
     "Workflow",

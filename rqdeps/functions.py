@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, NoReturn
 from weakref import WeakKeyDictionary
 
-from rqdeps.errors import JobTimeoutError, RqdepsError, UnsupportedFunctionError
+from rqdeps.errors import RqdepsError, UnsupportedFunctionError
+from rqdeps.imports import find_object, walk
 from rqdeps.signatures import bind, check_near_options
 
 __all__ = ["FunctionImportError", "bind", "check_near_options", "path_of", "resolve"]
@@ -76,7 +75,7 @@ def _find_path(fn: Any) -> str:
     module_name, name = _module_and_name(fn, owner)
     _refuse_unreachable(module_name, name)
     module = sys.modules.get(module_name)
-    found = fn if module is None else _walk(module, name)
+    found = fn if module is None else walk(module, name)
     if not _is_same(found, fn):
         leads_to = "nothing" if found is None else _short(found)
         raise UnsupportedFunctionError(
@@ -90,7 +89,7 @@ def _find_path(fn: Any) -> str:
 def _path_of_bound(fn: Any, owner: object) -> str:
     """The path of an object's method that its module offers by name, as ``random.randint`` is."""
     module_name = getattr(fn, "__module__", None)
-    if module_name != "__main__" and _is_same(_walk(sys.modules.get(str(module_name)), fn.__name__), fn):
+    if module_name != "__main__" and _is_same(walk(sys.modules.get(str(module_name)), fn.__name__), fn):
         return f"{module_name}.{fn.__name__}"
     raise UnsupportedFunctionError(
         f"{fn.__qualname__} is bound to {_short(owner)}, which a worker does not have: pass a function, and with it "
@@ -158,65 +157,10 @@ def resolve(path: str) -> Callable[..., Any]:
         FunctionImportError: if there is no such module, if importing it raises something (the cause then), if nothing
             in it has this name, or if that is not callable.
     """
-    names = path.split(".")
-    if len(names) == 1:
+    if "." not in path:
         raise FunctionImportError(f"{path!r} is no dotted path of a function, such as 'tasks.report'")
-    prefixes = [".".join(names[:count]) for count in range(1, len(names))]
-    loaded = next((prefix for prefix in reversed(prefixes) if prefix in sys.modules), None)
-    found = _walk(sys.modules[loaded], path[len(loaded) + 1 :]) if loaded else None
-    if found is None:
-        module_name = _import_longest(path, prefixes)
-        found = _walk(sys.modules[module_name], path[len(module_name) + 1 :])
-        if found is None:
-            raise FunctionImportError(_what_is_missing(path, module_name))
+    found = find_object(path, FunctionImportError)
     if not callable(found):
         raise FunctionImportError(f"{path} is {_short(found)}, which is not callable")
     function: Callable[..., Any] = found
     return function
-
-
-def _walk(found: Any, names: str) -> Any:
-    """What a module holds under a name with dots; ``None`` if nothing."""
-    for name in names.split("."):
-        found = getattr(found, name, None)
-    return found
-
-
-def _import_longest(path: str, prefixes: Sequence[str]) -> str:
-    """Import the longest of these modules that there is; what follows in the path may be a class and its method."""
-    imported = None
-    for module_name in prefixes:
-        if not _import(path, module_name):
-            break
-        imported = module_name
-    if imported is None:
-        raise FunctionImportError(
-            f"{path} can't be imported: there is no module {prefixes[0]!r} here; is it installed, and was the worker "
-            "started in the right directory?"
-        )
-    return imported
-
-
-def _import(path: str, module_name: str) -> bool:
-    """Import a module, or tell that there is none of this name."""
-    try:
-        import_module(module_name)
-    except JobTimeoutError:
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}."):
-            return False
-        raise FunctionImportError(
-            f"{path} can't be imported: importing {module_name!r} raised {type(error).__name__}: {error}"
-        ) from error
-    return True
-
-
-def _what_is_missing(path: str, module_name: str) -> str:
-    holder, names = sys.modules[module_name], path[len(module_name) + 1 :].split(".")
-    holder_name = module_name
-    while len(names) > 1 and hasattr(holder, names[0]):
-        holder_name, holder = f"{holder_name}.{names[0]}", getattr(holder, names.pop(0))
-    near = get_close_matches(names[0], dir(holder), 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{path} can't be imported: {holder_name!r} has no {names[0]!r}{hint}"

@@ -16,10 +16,8 @@ from collections.abc import (
     Set,
     ValuesView,
 )
-from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
 from io import IOBase
 from pathlib import PurePath
 from typing import Any, Final
@@ -51,6 +49,12 @@ _BY_TYPE: Final[Sequence[tuple[tuple[Any, ...], str]]] = (
 _METHODS: Final = ("tolist", "item", "to_dict", "model_dump")
 
 
+class FieldName(str):
+    """The name of a dataclass's field, among the keys that lead to a value."""
+
+    __slots__ = ()
+
+
 class RefusedError(Exception):
     """A value that can't be carried. Gathers the keys that lead to it, inmost first, while the writer unwinds."""
 
@@ -61,18 +65,24 @@ class RefusedError(Exception):
         self.keys: list[Any] = []
 
     def place(self, where: str) -> str:
-        """Where the value stands, such as ``argument 2["rows"][0]``.
+        """Where the value stands, such as ``argument 2["rows"][0].price``.
 
         Args:
             where: what holds it, such as ``"argument 2"``.
         """
-        return self.which + where + "".join(f"[{shown(key)}]" for key in reversed(self.keys))
+        steps = (f".{key}" if isinstance(key, FieldName) else f"[{shown(key)}]" for key in reversed(self.keys))
+        return self.which + where + "".join(steps)
 
 
 def shown(key: Any) -> str:
     """A dict's key, or a small value, as an error shows it."""
     text = json.dumps(key, ensure_ascii=not key.isprintable()) if isinstance(key, str) else repr(key)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def is_job(kind: type) -> bool:
+    """Whether a class is one of jobs, which are never carried: their outputs or ids are."""
+    return bool(getattr(kind, "__rqdeps_job__", False))
 
 
 def why_not(value: Any) -> str:
@@ -82,17 +92,13 @@ def why_not(value: Any) -> str:
         value: something of a type that can't be carried.
     """
     kind = type(value)
-    if getattr(kind, "__rqdeps_job__", False):
+    if is_job(kind):
         return "is a job: pass its .output for its return value, which the new job then waits for, or pass its .id"
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return f"is of the type {name}, which can't be carried: {_way_out(value, kind)}"
 
 
 def _way_out(value: Any, kind: type) -> str:
-    if isinstance(value, Enum):
-        return "pass its .value, or its .name"
-    if is_dataclass(kind):
-        return "pass a plain dict, such as dataclasses.asdict(...) of it"
     if isinstance(value, tuple) and hasattr(kind, "_asdict"):
         return "pass its ._asdict(), or tuple(...) of it"
     if method := next((name for name in _METHODS if callable(getattr(kind, name, None))), None):

@@ -42,20 +42,27 @@ def dumps(value: Any, *, where: str = "value", with_outputs: bool = True) -> byt
     return _bytes_of(written)
 
 
-def loads(data: bytes, *, output: Callable[[Output], Any] | None = None) -> Any:
+def loads(
+    data: bytes,
+    *,
+    output: Callable[[Output], Any] | None = None,
+    classes: Callable[[str], type] | None = None,
+) -> Any:
     """Read what ``dumps`` wrote.
 
     Args:
         data: the bytes.
         output: gives the value for an ``Output`` in the data; without it, the ``Output`` itself comes back. What it
             raises is passed on as it is.
+        classes: gives the class of a dotted path, such as ``resolve_class`` does; without it, dataclasses and enums
+            come back as ``Unbuilt``. Only workers import what data name.
 
     Raises:
         SerializationError: for bytes that were cut off, damaged, or written by something else.
     """
     if data[:1] != _JSON:
         raise SerializationError(_why_foreign(data))
-    decoder = _plain_decoder if _TAG_IN_JSON not in data else _decoder(reader_of(output))
+    decoder = _plain_decoder if _TAG_IN_JSON not in data else _decoder(reader_of(output, classes))
     try:
         text = data[1:].decode()
         value, end = decoder.raw_decode(text)
@@ -133,7 +140,16 @@ def decode_call(payload: bytes, output: Callable[[Output], Any]) -> tuple[tuple[
     Raises:
         SerializationError: for bytes that can't be read, or that are no call.
     """
-    match loads(payload, output=output):
+    return call_in(loads(payload, output=output))
+
+
+def call_in(value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The positional and the keyword arguments, given what was read of a call.
+
+    Raises:
+        SerializationError: this is no call.
+    """
+    match value:
         case []:
             return (), {}
         case [list(args)]:

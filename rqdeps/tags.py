@@ -4,26 +4,34 @@ A tag is an object with the single key ``"$"`` and a list, the type's name and i
 
     {"$":["tuple",1,2]}     {"$":["Decimal","1.50"]}     {"$":["datetime","2024-05-01T12:00:00","Europe/Berlin"]}
     {"$":["float","nan"]}   {"$":["bytes","<base64>"]}   {"$":["output","<job id>"]}, with a default as third part
+    {"$":["enum","shop.models.State","PAID"]}, with a number if it combines several members of a Flag
+    {"$":["dataclass","shop.models.Order",{"id":7}]}
 
 A dict with a key that is not a string, or with the key ``"$"``, is a tag of its keys and values in turn:
 ``{"$":["dict",1,"one",2,"two"]}``. So an object with the key ``"$"`` is always a tag, and the user's data never are.
 
 Carried are ``str``, ``int``, ``float``, ``bool``, ``None``, ``list``, ``dict``, ``tuple``, ``set``, ``frozenset``,
 ``bytes``, ``bytearray``, ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal``, ``UUID``, the paths of
-``pathlib``, and ``Output``. Their subclasses are not: they would come back as something else.
+``pathlib``, members of enums, instances of dataclasses, and ``Output``. Subclasses of the others are not, unless they
+are enums: they would come back as something else. What names a class is built only by who gives a way to its classes,
+as workers do; elsewhere it comes back as ``Unbuilt``.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import is_dataclass
 from math import isfinite
 from typing import Any, Final
 
+from rqdeps.classes import class_path
 from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
 from rqdeps.leaves import LEAVES, base64_of
-from rqdeps.refusals import RefusedError, shown, why_not
+from rqdeps.records import fields_of, is_enum, made, member_of
+from rqdeps.refusals import FieldName, RefusedError, is_job, shown, why_not
+from rqdeps.unbuilt import Unbuilt
 
 #: The only key of a tag.
 TAG: Final = "$"
@@ -89,15 +97,22 @@ class Writer:
             return _write_plain(value)
         if kind in LEAVES:
             return _tag(kind.__name__, *map(_write_plain, LEAVES[kind].parts_of(value)))
-        if kind not in _CONTAINERS:
-            raise RefusedError(why_not(value))
+        if is_enum(kind):
+            return _tag("enum", class_path(kind), _write_plain(member_of(value)))
+        if kind is Unbuilt and value.is_member:
+            return _tag("enum", value.class_path, *map(_write_plain, value.fields.values()))
+        write = _CONTAINERS.get(kind)
+        if write is None:
+            if not is_dataclass(kind) or is_job(kind):
+                raise RefusedError(why_not(value))
+            write = Writer._write_dataclass
         if id(value) in self._open:
             raise RefusedError(f"is the same {kind.__name__} that it stands in: a value can't contain itself")
         if len(self._open) == MAX_DEPTH:
             raise RecursionError
         self._open.add(id(value))
         try:
-            return _CONTAINERS[kind](self, value)
+            return write(self, value)
         finally:
             self._open.discard(id(value))
 
@@ -121,6 +136,16 @@ class Writer:
         if output.is_required:
             return _tag("output", output.job_id)
         return _tag("output", output.job_id, *self._write_all("the default of the output in ", [output.default]))
+
+    def _write_dataclass(self, value: Any) -> Any:
+        return self._write_fields(class_path(type(value)), fields_of(value))
+
+    def _write_unbuilt(self, value: Unbuilt) -> Any:
+        return self._write_fields(value.class_path, value.fields)
+
+    def _write_fields(self, path: str, fields: Mapping[str, Any]) -> Any:
+        written = {name: self._write_item(FieldName(name), value) for name, value in fields.items()}
+        return _tag("dataclass", path, written)
 
     def _write_item(self, key: Any, value: Any) -> Any:
         if type(value) in PLAIN:  # as most are, so by the shortest way
@@ -147,6 +172,7 @@ _CONTAINERS: Final[Mapping[type, Callable[[Writer, Any], Any]]] = {
     frozenset: Writer._write_set,
     dict: Writer._write_dict,
     Output: Writer._write_output,
+    Unbuilt: Writer._write_unbuilt,
 }
 
 
@@ -184,12 +210,18 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def _placeholder(job_id: str, *default: Any) -> Output:
+    if type(job_id) is not str:
+        raise TypeError("a job's id is a text")
+    return Output(job_id, *default)
+
+
 _MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
     **{kind.__name__: leaf.make for kind, leaf in LEAVES.items()},
     "str": lambda text: b64decode(text, validate=True).decode("utf-8", "surrogatepass"),
     "int": lambda text: int(text, 16),
     "float": float,
-    "output": Output,
+    "output": _placeholder,
     "tuple": lambda *items: items,
     "set": lambda *items: set(items),
     "frozenset": lambda *items: frozenset(items),
@@ -205,11 +237,14 @@ class OutputError(Exception):
         self.error = error
 
 
-def reader_of(output: Callable[[Output], Any] | None) -> Callable[[dict[str, Any]], Any]:
+def reader_of(
+    output: Callable[[Output], Any] | None, classes: Callable[[str], type] | None = None
+) -> Callable[[dict[str, Any]], Any]:
     """The ``object_hook`` that turns tags into what they stand for.
 
     Args:
         output: gives the value for an ``Output``, which without it stays as it is.
+        classes: gives the class of a dotted path; without it, dataclasses and enums come back as ``Unbuilt``.
     """
 
     def read(found: dict[str, Any]) -> Any:
@@ -218,6 +253,8 @@ def reader_of(output: Callable[[Output], Any] | None) -> Callable[[dict[str, Any
         name, parts = _name_and_parts(found)
         if name == "output":
             return _output_of(parts, output)
+        if name in ("enum", "dataclass"):
+            return _record_of(name, parts, classes)
         return _make(name, parts)
 
     return read
@@ -238,6 +275,21 @@ def _output_of(parts: list[Any], output: Callable[[Output], Any] | None) -> Any:
         return output(placeholder)
     except Exception as error:
         raise OutputError(error) from error
+
+
+def _record_of(name: str, parts: list[Any], classes: Callable[[str], type] | None) -> Any:
+    match name, parts:
+        case "enum", [str(path), str(member)]:
+            fields: dict[str, Any] = {"name": member}
+        case "enum", [str(path), int(member)] if type(member) is int:
+            fields = {"value": member}
+        case "dataclass", [str(path), dict(fields)] if STR.issuperset(map(type, fields)):
+            pass
+        case _:
+            raise SerializationError(f"these bytes were damaged: they hold {shown(parts)}, which is no {name}")
+    if classes is None:
+        return Unbuilt(path, fields, is_member=name == "enum")
+    return made(classes(path), path, fields, is_member=name == "enum")
 
 
 def _make(name: str, parts: list[Any]) -> Any:

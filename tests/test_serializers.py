@@ -10,7 +10,7 @@ import uuid
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum
 from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rqdeps import Unbuilt
 from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
 from rqdeps.serializers import decode_call, dumps, encode_call, loads
@@ -83,8 +84,14 @@ def told(value):
         return f"{kind}({', '.join(sorted(map(told, value)))})"
     if isinstance(value, dict):
         return f"{kind}({', '.join(f'{told(key)}: {told(item)}' for key, item in value.items())})"
+    if isinstance(value, Enum):
+        return f"{kind}.{value.name} {value.value!r}"
     if isinstance(value, Output):
         return f"{kind}({value.job_id}, {told(value.default)})"
+    if isinstance(value, Unbuilt):
+        return f"{kind}({value.class_path}, {told(value.fields)}, {value.is_member})"
+    if dataclasses.is_dataclass(value):
+        return f"{kind}({told({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})})"
     return f"{kind} {hex(value) if type(value) is int else repr(value)}"
 
 
@@ -273,17 +280,8 @@ class TestOutputs:
             decode_call(payload, lambda _: [])
 
 
-class Color(Enum):
-    RED = 1
-
-
-class Level(IntEnum):
-    LOW = 1
-
-
-@dataclasses.dataclass
 class Order:
-    id: int
+    pass
 
 
 class Text(str):
@@ -357,9 +355,6 @@ class TestRefusals:
         ("value", "type_name", "way_out"),
         [
             (object(), "object", "pass its id or a plain dict"),
-            (Color.RED, "Color", "pass its .value, or its .name"),
-            (Level.LOW, "Level", "pass its .value, or its .name"),
-            (Order(1), "Order", "dataclasses.asdict"),
             (Pair(1, 2), "Pair", "._asdict(), or tuple(...)"),
             (Text("a"), "Text", "convert it to a plain str"),
             (Moment(2024, 1, 1), "Moment", "convert it to a plain datetime"),
@@ -406,7 +401,7 @@ class TestRefusals:
 
     def test_arguments_are_named_by_position_or_by_name(self):
         with pytest.raises(SerializationError, match=r"^argument 2\[0\] is of the type .*Order, "):
-            encode_call((1, [Order(1)]), {})
+            encode_call((1, [Order()]), {})
         with pytest.raises(SerializationError, match=r"^keyword argument 'order'\[\"a\"\] is of the type "):
             encode_call((1,), {"order": {"a": object()}})
 
@@ -422,9 +417,9 @@ class TestRefusals:
             ({(1, "x"): object()}, "value[(1, 'x')]"),
             ({"k" * 90: object()}, 'value["' + "k" * 59 + "…]"),
             ([{1, object()}], "an element of value[0]"),
-            ([frozenset({(1, Color.RED)})], "an element of value[0]"),
-            ([{"a": {Color.RED: 1}}], 'a key of value[0]["a"]'),
-            ({(1, Color.RED): 1}, "a key of value"),
+            ([frozenset({(1, object())})], "an element of value[0]"),
+            ([{"a": {object(): 1}}], 'a key of value[0]["a"]'),
+            ({(1, object()): 1}, "a key of value"),
             ([Output("a", default=[object()])], "the default of the output in value[0]"),
         ],
     )
