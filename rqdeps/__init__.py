@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rqdeps.custom import Serializer
 from rqdeps.dependency import Dependency
 from rqdeps.errors import (
     DependencyCycleError,
@@ -16,6 +17,7 @@ from rqdeps.errors import (
     NoSuchWorkflowError,
     ResultExpiredError,
     RqdepsError,
+    SerializationError,
     WaitTimeoutError,
 )
 from rqdeps.fallback import Fallback
@@ -76,6 +78,8 @@ __all__ = [
     "ResultExpiredError",
     "Retry",
     "RqdepsError",
+    "SerializationError",
+    "Serializer",
     "SimpleWorker",
     "Snooze",
     "Unbuilt",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rqdeps.codec import Codec
 from rqdeps.dependency import Dependency, JobRef, Rule
 from rqdeps.enqueueing import carry_on_cascades
 from rqdeps.errors import GraphTooLargeError, NoSuchJobError, UpstreamFailedError
@@ -12,7 +13,6 @@ from rqdeps.job_record import JobRecord, refresh
 from rqdeps.lineage import culprits, edges_of, refuse_circle
 from rqdeps.reading import fetch_fields
 from rqdeps.registry import MOST_JOBS
-from rqdeps.serializers import dumps
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import changes
@@ -148,15 +148,20 @@ def revive(job_ids: Sequence[str]) -> Conversation[list[Revived]]:
     return revived
 
 
-def skip(job_id: str, output: Any) -> Conversation[None]:
+def skip(job_id: str, output: Any, codec: Codec) -> Conversation[None]:
     """Treats a job as finished with a value.
+
+    Args:
+        job_id: the job.
+        output: the value.
+        codec: how it is written.
 
     Raises:
         InvalidJobOperationError: it has finished already.
         NoSuchJobError: there is no such job.
         SerializationError: the value can't be carried.
     """
-    value = dumps(output, where="output", with_outputs=False)
+    value = codec.encode_output(output)
     left = yield from ask(changes.skip(job_id, value, "a person had it skipped, with this value as its output"))
     yield from carry_on_cascades(left)
 

@@ -80,6 +80,18 @@ class Output:
         """Whether there is no default to fall back on."""
         return self.default is REQUIRED
 
+    def __copy__(self) -> Output:
+        return self  # as nothing of it changes
+
+    def __deepcopy__(self, memo: object) -> Output:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"the output of job {self.job_id!r} can't be pickled by itself: pass it as an argument of its own, which "
+            f"is replaced by the value when the job runs"
+        )
+
     def __format__(self, spec: str) -> str:
         raise TypeError(
             f"the output of job {self.job_id!r} is known only once it has run, and can't be part of a text yet: "

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from rqdeps.codec import Codec
 from rqdeps.dependency import ADDITIVE_RULES, Output, Rule, guarantees_success
 from rqdeps.fallback import MOST_IN_A_ROW, WAY_OUT, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
 from rqdeps.new_groups import few_enough, groups_of_fallback, groups_of_options
 from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions
-from rqdeps.serializers import dumps, encode_call, encode_result
+from rqdeps.serializers import dumps, encode_call
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
@@ -69,9 +70,11 @@ class FunctionCall:
             raise TypeError("kwargs= is a dictionary of the function's arguments by name")
         return cls(func, args or (), kwargs or {}, options, kwargs_are_meant=True)
 
-    def data(self) -> EnqueueData:
+    def data(self, codec: Codec) -> EnqueueData:
         """The job to be that makes this call. Raises what ``EnqueueData.make`` raises."""
-        return EnqueueData.make(self.func, self.args, self.kwargs, self.options, kwargs_are_meant=self.kwargs_are_meant)
+        return EnqueueData.make(
+            self.func, self.args, self.kwargs, self.options, codec, kwargs_are_meant=self.kwargs_are_meant
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +165,7 @@ class EnqueueData:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         options: JobOptions,
+        codec: Codec,
         *,
         kwargs_are_meant: bool = False,
     ) -> EnqueueData:
@@ -172,20 +176,21 @@ class EnqueueData:
             args: the arguments by position.
             kwargs: the arguments by name.
             options: the options.
+            codec: how the arguments are written.
             kwargs_are_meant: whether the names in ``kwargs`` can't be mistyped options.
 
         Raises:
             UnsupportedFunctionError: a worker could not find the function.
             TypeError: the arguments don't fit the function's signature, or are no arguments.
-            SerializationError: an argument can't be carried.
+            SerializationError: an argument can't be carried, or they are too large.
             ValueError: the output of a job is wanted that the job may run without.
         """
-        data = cls._checked(func, args, kwargs, options, kwargs_are_meant=kwargs_are_meant)
+        data = cls._checked(func, args, kwargs, options, codec, kwargs_are_meant=kwargs_are_meant)
         if options.fallback is None:
             return data
         groups = [group for group in data.groups if guarantees_success(group.rule, len(group.members))]
         finished = frozenset(job_id for group in groups for _, job_id in group.members)
-        return data._with_fallback(options.fallback, args, kwargs, finished=finished, rank=1)
+        return data._with_fallback(options.fallback, args, kwargs, codec, finished=finished, rank=1)
 
     @classmethod
     def _checked(
@@ -194,6 +199,7 @@ class EnqueueData:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         options: JobOptions,
+        codec: Codec,
         *,
         kwargs_are_meant: bool,
         fallback_of: str | None = None,
@@ -204,7 +210,7 @@ class EnqueueData:
             bind(func, tuple(args), dict(kwargs), OPTION_NAMES, explicit=kwargs_are_meant)
         elif not kwargs_are_meant:
             check_near_options(dict(kwargs), OPTION_NAMES)
-        payload, outputs = encode_call(tuple(args), dict(kwargs))
+        payload, outputs = codec.encode_call(tuple(args), dict(kwargs))
         if fallback_of is None:
             groups = few_enough(groups_of_options(options, outputs))
         else:
@@ -214,7 +220,14 @@ class EnqueueData:
         return cls(job_id, function, payload, groups, options, nonce, fallback_of=fallback_of, queue=options.queue)
 
     def _with_fallback(
-        self, fallback: Fallback, args: Sequence[Any], kwargs: Mapping[str, Any], *, finished: Set[str], rank: int
+        self,
+        fallback: Fallback,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        codec: Codec,
+        *,
+        finished: Set[str],
+        rank: int,
     ) -> EnqueueData:
         """The same job with what stands in for it.
 
@@ -222,6 +235,7 @@ class EnqueueData:
             fallback: what was asked for.
             args: the job's own arguments.
             kwargs: those by name.
+            codec: how its arguments are written.
             finished: the jobs that have finished whenever the job runs.
             rank: how many stand behind the first.
         """
@@ -237,6 +251,7 @@ class EnqueueData:
                 call.args,
                 call.kwargs,
                 call.options,
+                codec,
                 kwargs_are_meant=call.kwargs_are_meant,
                 fallback_of=self.id,
                 finished=finished,
@@ -247,7 +262,7 @@ class EnqueueData:
             raise TypeError(f"{error}; {WAY_OUT}") from None
         if call.options.fallback is not None:
             behind = call.options.fallback
-            stand_in = stand_in._with_fallback(behind, call.args, call.kwargs, finished=finished, rank=rank + 1)
+            stand_in = stand_in._with_fallback(behind, call.args, call.kwargs, codec, finished=finished, rank=rank + 1)
         return replace(self, fallback=stand_in)
 
     def with_fallbacks(self) -> list[EnqueueData]:
@@ -326,7 +341,7 @@ class EnqueueData:
             "workflow": self.workflow,
             "spawned_by": self.spawned_by,
             "joins": 1 if self.joins else None,
-            "result": encode_result(None)[0] if self.joins else None,
+            "result": dumps(None) if self.joins else None,
             "cleans_up": 1 if self.cleans_up else None,
         }
         if options.retry is not None:

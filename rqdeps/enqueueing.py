@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from rqdeps.codec import Codec
 from rqdeps.durations import to_ms
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, delayed, order_of, reusable, scheduled
 from rqdeps.errors import (
@@ -36,7 +37,7 @@ STAGINGS = 3
 
 
 def data_at(
-    moment: datetime, func: Callable[..., Any] | str, args: tuple[Any, ...], named: Mapping[str, Any]
+    moment: datetime, func: Callable[..., Any] | str, args: tuple[Any, ...], named: Mapping[str, Any], codec: Codec
 ) -> EnqueueData:
     """The job to be that makes a call no earlier than at a moment.
 
@@ -44,7 +45,7 @@ def data_at(
         ValueError: the moment has no time zone.
     """
     due_ms = at_ms(moment)
-    return scheduled(FunctionCall.split(func, args, named).data(), due_ms)
+    return scheduled(FunctionCall.split(func, args, named).data(codec), due_ms)
 
 
 def data_in(
@@ -52,6 +53,7 @@ def data_in(
     func: Callable[..., Any] | str,
     args: tuple[Any, ...],
     named: Mapping[str, Any],
+    codec: Codec,
 ) -> EnqueueData:
     """The job to be that makes a call no earlier than after a while.
 
@@ -61,7 +63,7 @@ def data_in(
     delay_ms = to_ms(delay, "time_delta")
     if delay_ms is None:
         raise TypeError("time_delta says after how long, and can't be None: use enqueue, or 0")
-    return delayed(FunctionCall.split(func, args, named).data(), delay_ms)
+    return delayed(FunctionCall.split(func, args, named).data(codec), delay_ms)
 
 
 def draft_of(
@@ -69,6 +71,7 @@ def draft_of(
     args: Sequence[Any] | None,
     kwargs: Mapping[str, Any] | None,
     options: Mapping[str, Any],
+    codec: Codec,
 ) -> EnqueueData:
     """A job to be that nobody knows of yet.
 
@@ -77,8 +80,9 @@ def draft_of(
         args: the function's arguments.
         kwargs: the function's arguments by name.
         options: see ``AllOptions``.
+        codec: how the arguments are written.
     """
-    data = FunctionCall.apart(func, args, kwargs, JobOptions.read(options)).data()
+    data = FunctionCall.apart(func, args, kwargs, JobOptions.read(options)).data(codec)
     return replace(reusable(data), queue=data.queue or "default")
 
 

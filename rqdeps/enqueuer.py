@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from rqdeps.codec import Codec
 from rqdeps.dependency import Rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, reusable
 from rqdeps.enqueueing import data_at, data_in
-from rqdeps.job import Job
+from rqdeps.job import Job, codec_here
 from rqdeps.mapping import chain_datas, map_data
 from rqdeps.options import AllOptions, JobOptions, Options
 
@@ -51,7 +52,7 @@ class Enqueuer(ABC):
             ValueError: an option makes no sense.
             ConnectionUnavailableError: the server did not answer.
         """
-        return self._take_one(FunctionCall.split(f, args, kwargs).data())
+        return self._take_one(FunctionCall.split(f, args, kwargs).data(self.codec))
 
     def map(
         self,
@@ -79,7 +80,7 @@ class Enqueuer(ABC):
         Raises:
             TypeError: ``items`` is a text, a dictionary, or no list at all; or the arguments don't fit the function.
         """
-        return self._take_one(map_data(f, items, args, kwargs, rule, JobOptions()))
+        return self._take_one(map_data(f, items, args, kwargs, rule, JobOptions(), self.codec))
 
     def chain(
         self, *functions: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -97,7 +98,7 @@ class Enqueuer(ABC):
         Raises:
             TypeError: there is no function, or the arguments don't fit.
         """
-        return self._take(chain_datas(functions, args, kwargs, JobOptions()))
+        return self._take(chain_datas(functions, args, kwargs, JobOptions(), self.codec))
 
     def enqueue_call(
         self,
@@ -116,7 +117,8 @@ class Enqueuer(ABC):
             timeout: RQ's other name for ``job_timeout``.
             **options: see ``Options``.
         """
-        return self._take_one(self.prepare_data(func, args, kwargs, timeout, **options))
+        named = JobOptions.named(options, job_timeout=timeout)
+        return self._take_one(FunctionCall.apart(func, args, kwargs, JobOptions.read(named)).data(self.codec))
 
     def enqueue_at(self, datetime: datetime, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Job[Any]:
         """Enqueues a function call that runs no earlier than at a moment.
@@ -130,7 +132,7 @@ class Enqueuer(ABC):
         Raises:
             ValueError: the moment has no time zone.
         """
-        return self._take_one(data_at(datetime, f, args, kwargs))
+        return self._take_one(data_at(datetime, f, args, kwargs, self.codec))
 
     def enqueue_in(
         self, time_delta: timedelta | int | float | str, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any
@@ -143,7 +145,7 @@ class Enqueuer(ABC):
             *args: as for ``enqueue``.
             **kwargs: as for ``enqueue``.
         """
-        return self._take_one(data_in(time_delta, f, args, kwargs))
+        return self._take_one(data_in(time_delta, f, args, kwargs, self.codec))
 
     @staticmethod
     def prepare_data(
@@ -155,6 +157,8 @@ class Enqueuer(ABC):
     ) -> EnqueueData:
         """Makes a job to be, for ``enqueue_many``. Others of the same call may depend on it or take its ``output``.
 
+        It knows no queue: arguments are written by the serializer that the environment names, or in a job by the job's.
+
         Args:
             func: a function that workers can import, or its dotted path.
             args: the function's arguments.
@@ -163,7 +167,7 @@ class Enqueuer(ABC):
             **options: see ``AllOptions``.
         """
         named = JobOptions.named(options, job_timeout=timeout)
-        return reusable(FunctionCall.apart(func, args, kwargs, JobOptions.read(named)).data())
+        return reusable(FunctionCall.apart(func, args, kwargs, JobOptions.read(named)).data(codec_here()))
 
     def options(self, **options: Unpack[AllOptions]) -> WithOptions:
         """The same with options set, so that ``enqueue`` takes nothing but the function's own arguments.
@@ -174,6 +178,11 @@ class Enqueuer(ABC):
 
     def _take_one(self, data: EnqueueData) -> Job[Any]:
         return self._take([data])[0]
+
+    @property
+    @abstractmethod
+    def codec(self) -> Codec:
+        """How values are written and read."""
 
     @abstractmethod
     def _take(self, datas: list[EnqueueData]) -> list[Job[Any]]:
@@ -195,7 +204,9 @@ class WithOptions:
             *args: the function's arguments.
             **kwargs: the function's arguments by name; no name is reserved.
         """
-        return self._enqueuer._take_one(EnqueueData.make(f, args, kwargs, self._options, kwargs_are_meant=True))
+        return self._enqueuer._take_one(
+            EnqueueData.make(f, args, kwargs, self._options, self._enqueuer.codec, kwargs_are_meant=True)
+        )
 
     def map(
         self,
@@ -207,10 +218,10 @@ class WithOptions:
         rule: Rule = "all_success",
     ) -> Job[list[R]]:
         """Enqueues a call for each item; see ``Queue.map`` for what these options are for."""
-        return self._enqueuer._take_one(map_data(f, items, args, kwargs, rule, self._options))
+        return self._enqueuer._take_one(map_data(f, items, args, kwargs, rule, self._options, self._enqueuer.codec))
 
     def chain(
         self, *functions: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> list[Job[Any]]:
         """Enqueues functions that run one after the other, each with these options; see ``Queue.chain``."""
-        return self._enqueuer._take(chain_datas(functions, args, kwargs, self._options))
+        return self._enqueuer._take(chain_datas(functions, args, kwargs, self._options, self._enqueuer.codec))

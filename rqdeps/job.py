@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 from redis import Redis
 
 from rqdeps.attempts import Attempt
+from rqdeps.codec import Codec
 from rqdeps.dependency import Output
 from rqdeps.enqueueing import draft_of
 from rqdeps.errors import DeadlockError, NoSuchJobError
@@ -85,8 +86,9 @@ class Job(JobAtWork, Generic[R]):
             ValueError: an option makes no sense.
         """
         named = JobOptions.named(options, job_id=id, job_timeout=timeout)
-        draft = draft_of(func, args, kwargs, named)
-        job: Job[R] = cls(draft.id, store_of(connection, url))
+        store = store_of(connection, url)
+        draft = draft_of(func, args, kwargs, named, store.codec)
+        job: Job[R] = cls(draft.id, store)
         job.draft = draft
         return job
 
@@ -141,7 +143,7 @@ class Job(JobAtWork, Generic[R]):
             JobFailedError: it has ended, but not finished.
             ResultExpiredError: it finished longer than its ``result_ttl`` ago.
         """
-        return cast(R, self._store.perform(result_of(self)))
+        return cast(R, self._store.perform(result_of(self, self.codec)))
 
     def return_value(self, refresh: bool = False) -> R | None:
         """What the job returned, or ``None`` if it has not finished or its value is kept no longer, as in RQ.
@@ -149,7 +151,7 @@ class Job(JobAtWork, Generic[R]):
         Args:
             refresh: has no effect: the server is always asked.
         """
-        return cast("R | None", self._store.perform(return_value_of(self)))
+        return cast("R | None", self._store.perform(return_value_of(self, self.codec)))
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -265,6 +267,16 @@ current_job: ContextVar[Job[Any] | None] = ContextVar("current_job", default=Non
 def get_current_job() -> Job[Any] | None:
     """The job that this code runs in, or ``None`` outside of one."""
     return current_job.get()
+
+
+def codec_here() -> Codec:
+    """How values are written and read where nobody has said so: as the environment has it, or the job that runs here.
+
+    Raises:
+        ValueError: the environment says something that can't be.
+    """
+    here = current_job.get()
+    return Codec.of_environment() if here is None else here.codec
 
 
 def patience_for(job: JobRecord, timeout: float | None) -> Patience:

@@ -157,7 +157,7 @@ class SpawnOptions:
 
     def spawn(self, f: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Enqueues a function call with these options as part of the job; see ``Job.spawn``."""
-        data = EnqueueData.make(f, args, kwargs, self._options, kwargs_are_meant=True)
+        data = EnqueueData.make(f, args, kwargs, self._options, self._job.codec, kwargs_are_meant=True)
         return self._job.spawn_data(data, self._options.rule)
 
     def map(
@@ -170,5 +170,5 @@ class SpawnOptions:
         rule: Rule = "all_success",
     ) -> Job[list[R]]:
         """Enqueues a call for each item as part of the job; see ``Queue.map``."""
-        data = map_data(f, items, args, kwargs, rule, self._options)
+        data = map_data(f, items, args, kwargs, rule, self._options, self._job.codec)
         return self._job.spawn_data(data, self._options.rule)

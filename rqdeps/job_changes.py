@@ -78,7 +78,7 @@ class JobChanges(JobFacts):
             NoSuchJobError: there is no such job.
             SerializationError: the value can't be carried.
         """
-        self._store.perform(changing.skip(self.saved_id, output))
+        self._store.perform(changing.skip(self.saved_id, output, self.codec))
 
     def save(self) -> None:
         """Saves a job made by ``Job.create``: it is held until it is released. Of any other it stores ``meta``.

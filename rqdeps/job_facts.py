@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from rqdeps.attempts import FailedJob
+from rqdeps.codec import Codec
 from rqdeps.job_record import JobRecord, call_of, describe, refresh
 from rqdeps.spawning import Spawning
 from rqdeps.status import JobStatus
@@ -31,6 +32,11 @@ class JobFacts(JobRecord):
         #: In a fallback while it runs: the job that failed, with its error.
         self.failed_job: FailedJob | None = None
 
+    @property
+    def codec(self) -> Codec:
+        """How values are written and read."""
+        return self._store.codec
+
     def refresh(self) -> None:
         """Reads the job again.
 
@@ -55,17 +61,17 @@ class JobFacts(JobRecord):
     @property
     def args(self) -> tuple[Any, ...]:
         """The arguments by position; outputs of other jobs appear as ``Output``."""
-        return self._store.perform(call_of(self))[0]
+        return self._store.perform(call_of(self, self.codec))[0]
 
     @property
     def kwargs(self) -> dict[str, Any]:
         """The arguments by name; outputs of other jobs appear as ``Output``."""
-        return self._store.perform(call_of(self))[1]
+        return self._store.perform(call_of(self, self.codec))[1]
 
     @property
     def description(self) -> str:
         """The text given for people, or else the call."""
-        return self._store.perform(describe(self))
+        return self._store.perform(describe(self, self.codec))
 
     def save_meta(self) -> None:
         """Stores ``meta``.

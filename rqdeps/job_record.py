@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from rqdeps.attempts import moment, worker_of
+from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
-from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError
+from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError, SerializationError
 from rqdeps.mapping import mapped_by
 from rqdeps.options import DEFAULT_TIMEOUT_MS
-from rqdeps.serializers import decode_call, dumps, loads
+from rqdeps.serializers import dumps, loads
 from rqdeps.status import JobStatus
 from rqdeps.store import Call, Conversation
 from rqdeps.store.calls import reads
@@ -302,11 +303,16 @@ def refresh(job: JobRecord) -> Conversation[None]:
     job.load(fields)
 
 
-def call_of(job: JobRecord) -> Conversation[tuple[tuple[Any, ...], dict[str, Any]]]:
+def call_of(job: JobRecord, codec: Codec) -> Conversation[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Reads a job's arguments, by position and by name; outputs of other jobs appear as ``Output``.
+
+    Args:
+        job: the job.
+        codec: how values are read.
 
     Raises:
         NoSuchJobError: it has been deleted.
+        SerializationError: they can't be read here.
     """
     payload: bytes | None
     if job.draft is None:
@@ -315,13 +321,16 @@ def call_of(job: JobRecord) -> Conversation[tuple[tuple[Any, ...], dict[str, Any
         payload = job.draft.payload
     if payload is None:
         raise NoSuchJobError(job.id)
-    return decode_call(payload, lambda output: output)
+    return codec.decode_call(payload, lambda output: output)
 
 
-def describe(job: JobRecord) -> Conversation[str]:
-    """The text given for people, or else the call. The job must have been read."""
+def describe(job: JobRecord, codec: Codec) -> Conversation[str]:
+    """The text given for people, or else the call, as far as it can be read here. The job must have been read."""
     if job.given_description:
         return job.given_description
-    args, kwargs = yield from call_of(job)
+    try:
+        args, kwargs = yield from call_of(job, codec)
+    except SerializationError:
+        return f"{job.func_name}(…)"
     shown = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
     return f"{job.func_name}({', '.join(shown)})"

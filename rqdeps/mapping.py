@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from rqdeps.codec import Codec
 from rqdeps.dependency import Output, Rule, check_rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, call_of
 from rqdeps.fallback import WAY_OUT, Fallback
@@ -29,6 +30,7 @@ def map_data(
     kwargs: Mapping[str, Any] | None,
     rule: Rule,
     options: JobOptions,
+    codec: Codec,
 ) -> EnqueueData:
     """The job to be that maps a function over items.
 
@@ -39,6 +41,7 @@ def map_data(
         kwargs: those by name.
         rule: the trigger rule by which the map joins its elements.
         options: whatever says when it runs is for the map, all else for each element.
+        codec: how the arguments are written.
 
     Raises:
         TypeError: ``items`` is no list, or the arguments don't fit the function's signature.
@@ -70,7 +73,7 @@ def map_data(
         fallback=None,
         rule=None,
     )
-    return FunctionCall(_SPREAD, (), values, own, kwargs_are_meant=True).data()
+    return FunctionCall(_SPREAD, (), values, own, kwargs_are_meant=True).data(codec)
 
 
 def mapped_by(function: str, description: str) -> str | None:
@@ -108,7 +111,11 @@ def _way_out(items: object) -> str:
 
 
 def chain_datas(
-    functions: Sequence[Callable[..., Any]], args: Sequence[Any], kwargs: Mapping[str, Any] | None, options: JobOptions
+    functions: Sequence[Callable[..., Any]],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None,
+    options: JobOptions,
+    codec: Codec,
 ) -> list[EnqueueData]:
     """Jobs to be that run one after the other; each gets what the one before it has returned.
 
@@ -117,6 +124,7 @@ def chain_datas(
         args: the arguments of the first.
         kwargs: those by name.
         options: what says when it runs is for the first, all else for each.
+        codec: how the arguments are written.
 
     Raises:
         TypeError: there is no function, or the arguments don't fit.
@@ -126,10 +134,10 @@ def chain_datas(
         raise TypeError("a chain needs at least one function")
     if options.job_id is not None and len(functions) > 1:
         raise ValueError("job_id is for one job, and a chain is several")
-    datas = [FunctionCall.apart(functions[0], args, kwargs, options).data()]
+    datas = [FunctionCall.apart(functions[0], args, kwargs, options).data(codec)]
     later = replace(options, groups=(), job_id=None)
     for function in functions[1:]:
-        datas.append(FunctionCall.apart(function, [datas[-1].output], None, later).data())
+        datas.append(FunctionCall.apart(function, [datas[-1].output], None, later).data(codec))
     return datas
 
 

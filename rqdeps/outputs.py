@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rqdeps.codec import Codec
 from rqdeps.dependency import Output
-from rqdeps.errors import ResultExpiredError
-from rqdeps.serializers import loads, outputs_in
+from rqdeps.errors import ResultExpiredError, SerializationError
 from rqdeps.status import JobStatus
 
 
@@ -16,10 +16,12 @@ class OutputValues:
 
     Args:
         records: by the id of each job its status, and its result, serialized; empty if that is kept no longer.
+        codec: how values are read.
     """
 
-    def __init__(self, records: Mapping[str, tuple[str, bytes]]) -> None:
+    def __init__(self, records: Mapping[str, tuple[str, bytes]], codec: Codec) -> None:
         self._records = records
+        self._codec = codec
         self._known: dict[str, Any] = {}
 
     def value_of(self, output: Output) -> Any:
@@ -41,23 +43,26 @@ class OutputValues:
         inner = self._inner_outputs(value)
         for job_id in inner:
             self._read(job_id)
-        return loads(value, output=self._known_or_default)
+        return self._codec.loads(value, self._known_or_default)
 
     def _read(self, job_id: str) -> Any:
         """Reads the value of a job, and before it those that it holds: without recursion, as they may go very deep."""
-        stack = [job_id]
+        stack, opened = [job_id], set()
         while stack:
             _, value = self._records[stack[-1]]
             inner = self._inner_outputs(value)
+            if inner and stack[-1] in opened:  # no job can have returned that
+                raise SerializationError(f"the result of job {stack[-1]!r} holds itself, by way of others")
             if inner:
+                opened.add(stack[-1])
                 stack += inner
             else:
-                self._known[stack.pop()] = loads(value, output=self._known_or_default)
+                self._known[stack.pop()] = self._codec.loads(value, self._known_or_default)
         return self._known[job_id]
 
     def _inner_outputs(self, value: bytes) -> list[str]:
         """The jobs whose values stand in a value, and have not been read yet."""
-        return [output.job_id for output in outputs_in(value) if self._is_to_be_read(output.job_id)]
+        return [output.job_id for output in self._codec.outputs_in(value) if self._is_to_be_read(output.job_id)]
 
     def _is_to_be_read(self, job_id: str) -> bool:
         status, value = self._records.get(job_id, ("", b""))

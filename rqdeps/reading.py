@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rqdeps.attempts import Attempt
+from rqdeps.codec import Codec
 from rqdeps.errors import JobFailedError, JobNotEndedError, NoSuchJobError, ResultExpiredError
 from rqdeps.explain import explain
 from rqdeps.job_record import JobRecord, refresh
 from rqdeps.lineage import edges_of
 from rqdeps.outputs import OutputValues
-from rqdeps.serializers import loads, outputs_in
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import reads
@@ -62,17 +62,19 @@ def fetch_fields(job_ids: Iterable[str]) -> Conversation[list[tuple[str, dict[st
     return found
 
 
-def result_of(job: JobRecord) -> Conversation[Any]:
+def result_of(job: JobRecord, codec: Codec) -> Conversation[Any]:
     """What a job returned.
 
     Args:
         job: the job; if it has ended otherwise, it is read anew.
+        codec: how values are read.
 
     Raises:
         JobNotEndedError: it has not ended yet.
         JobFailedError: it has ended, but not finished.
         ResultExpiredError: it finished longer than its ``result_ttl`` ago.
         NoSuchJobError: it has been deleted.
+        SerializationError: it can't be read here.
     """
     if job.draft is not None:
         raise JobNotEndedError(f"job {job.id!r} is not saved yet: Queue.enqueue_job enqueues it")
@@ -90,13 +92,13 @@ def result_of(job: JobRecord) -> Conversation[Any]:
         raise JobFailedError(job.id, status, traceback, reason)
     if value is None:
         raise ResultExpiredError(f"job {job.id!r} finished, but its result is kept no longer (result_ttl)")
-    return (yield from _whole(job.id, value))
+    return (yield from _whole(job.id, value, codec))
 
 
-def _whole(job_id: str, value: bytes) -> Conversation[Any]:
+def _whole(job_id: str, value: bytes, codec: Codec) -> Conversation[Any]:
     """Reads a result; what it holds are outputs of jobs that its own has joined, whose values are fetched."""
-    if not outputs_in(value):
-        return loads(value)
+    if not codec.outputs_in(value):
+        return codec.loads(value)
     records: dict[str, tuple[str, bytes]] = {}
     sources = deque([job_id])
     while sources:
@@ -107,13 +109,13 @@ def _whole(job_id: str, value: bytes) -> Conversation[Any]:
                 if record.giver and record.job_id not in records:
                     sources.append(record.giver)
                 records[record.job_id] = (record.status, record.value)
-    return OutputValues(records).loads(value)
+    return OutputValues(records, codec).loads(value)
 
 
-def return_value_of(job: JobRecord) -> Conversation[Any]:
+def return_value_of(job: JobRecord, codec: Codec) -> Conversation[Any]:
     """What a job returned, or ``None`` if it has not finished or its value is kept no longer."""
     try:
-        return (yield from result_of(job))
+        return (yield from result_of(job, codec))
     except (JobNotEndedError, JobFailedError, ResultExpiredError):
         return None
 

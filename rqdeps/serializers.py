@@ -1,7 +1,7 @@
 """Values as bytes and back, in JSON extended by tags (see ``rqdeps.tags``): what went in comes back, or is refused.
 
-The first byte says serializer and signature: ``j`` is JSON without a signature. Compact JSON in UTF-8 follows. The
-arguments of a call are a list: ``j[]``, ``j[[1,2]]``, or ``j[[1,2],{"name":3}]``.
+The first byte, ``j``, tells it from what other serializers write (see ``rqdeps.codec``). Compact JSON in UTF-8 follows.
+The arguments of a call are a list: ``j[]``, ``j[[1,2]]``, or ``j[[1,2],{"name":3}]``.
 """
 
 from __future__ import annotations
@@ -30,16 +30,13 @@ def dumps(value: Any, *, where: str = "value", with_outputs: bool = True) -> byt
     Raises:
         SerializationError: for something that can't be carried, naming its place, its type and the way out.
     """
-    data = _plain_bytes(value, (value,))
-    if data is not None:
-        return data
-    writer = Writer()
-    written = writer.write(value, where)
-    for job_id in [] if with_outputs else writer.outputs:
+    data, outputs = encode(value, where)
+    if outputs and not with_outputs:
         raise SerializationError(
-            f"{where} holds the output of job {job_id!r}, which only arguments of a job can: nobody would replace it"
+            f"{where} holds the output of job {outputs[0].job_id!r}, which only arguments of a job can: nobody would "
+            "replace it"
         )
-    return _bytes_of(written)
+    return data
 
 
 def loads(
@@ -77,8 +74,12 @@ def loads(
     return value
 
 
-def encode_result(value: Any) -> tuple[bytes, list[Output]]:
-    """Write what a job has returned as bytes.
+def encode(value: Any, where: str) -> tuple[bytes, list[Output]]:
+    """Write a value that may hold outputs of jobs, such as what a job has returned, as bytes.
+
+    Args:
+        value: what to write.
+        where: what errors call it.
 
     Returns:
         The bytes, and the outputs found anywhere inside: one for each job, a required one if there is any.
@@ -90,7 +91,7 @@ def encode_result(value: Any) -> tuple[bytes, list[Output]]:
     if data is not None:
         return data, []
     writer = Writer()
-    return _bytes_of(writer.write(value, "result")), list(writer.outputs.values())
+    return _bytes_of(writer.write(value, where)), list(writer.outputs.values())
 
 
 def outputs_in(data: bytes) -> list[Output]:
@@ -125,22 +126,6 @@ def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, l
     names = [writer.write(name, f"the name {name!r} of a keyword argument") for name in kwargs]
     named = [writer.write(value, f"keyword argument {name!r}") for name, value in kwargs.items()]
     return _bytes_of([written, object_of(names, named)]), list(writer.outputs.values())
-
-
-def decode_call(payload: bytes, output: Callable[[Output], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Read the arguments of a call.
-
-    Args:
-        payload: what ``encode_call`` wrote.
-        output: gives the value for an ``Output``. What it raises is passed on as it is.
-
-    Returns:
-        The positional and the keyword arguments.
-
-    Raises:
-        SerializationError: for bytes that can't be read, or that are no call.
-    """
-    return call_in(loads(payload, output=output))
 
 
 def call_in(value: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -47,7 +47,7 @@ def spread(
         raise NoItemsError(str(error)) from None
     each = JobOptions.restored(options, restored_fallback(fallback))
     elements = [
-        job.spawn_data(FunctionCall(func, (value, *args), kwargs, each, kwargs_are_meant=True).data(), rule)
+        job.spawn_data(FunctionCall(func, (value, *args), kwargs, each, kwargs_are_meant=True).data(job.codec), rule)
         for value in values
     ]
     if guarantees_success(rule, len(elements)):

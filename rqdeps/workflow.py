@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from rqdeps import workflow_changes
+from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueuer import Enqueuer
 from rqdeps.graph import workflow_graph
@@ -156,6 +157,11 @@ class Workflow(Enqueuer):
             assert isinstance(job, Job)
             job.is_saved_in(store)
 
+    @property
+    def codec(self) -> Codec:
+        """How values are written and read."""
+        return self._queue.codec
+
     def _take(self, datas: list[EnqueueData]) -> list[Job[Any]]:
         self._draft.check_open()
         jobs: list[Job[Any]] = [Job(data.id, self._queue.store) for data in datas]
@@ -171,11 +177,11 @@ class Workflow(Enqueuer):
             *args: its arguments.
             **kwargs: its arguments by name, and options as for ``enqueue``; all but ``depends_on``.
         """
-        return self._enqueue_after(self._draft.data_after("all_success", f, args, kwargs))
+        return self._enqueue_after(self._draft.data_after("all_success", f, args, kwargs, self.codec))
 
     def on_failed(self, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> Job[Any]:
         """Enqueues a function call that runs once the workflow has failed or was canceled. It does not belong to it."""
-        return self._enqueue_after(self._draft.data_after("all_failed", f, args, kwargs))
+        return self._enqueue_after(self._draft.data_after("all_failed", f, args, kwargs, self.codec))
 
     def _enqueue_after(self, data: EnqueueData) -> Job[Any]:
         if self._draft.is_committed:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from rqdeps.codec import Codec
 from rqdeps.dependency import Dependency, Rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, reusable
 from rqdeps.errors import DuplicateWorkflowError, InvalidJobOperationError
@@ -119,7 +120,7 @@ class WorkflowDraft:
         self._after.append(job)
 
     def data_after(
-        self, rule: Rule, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, rule: Rule, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: Mapping[str, Any], codec: Codec
     ) -> EnqueueData:
         """A job to be that waits for the workflow, by a rule.
 
@@ -128,7 +129,7 @@ class WorkflowDraft:
         """
         if kwargs.get("depends_on") is not None:
             raise TypeError("it waits for the workflow, and for nothing else: depends_on can't be given")
-        return FunctionCall.split(f, args, {**kwargs, "depends_on": Dependency(self.id, rule=rule)}).data()
+        return FunctionCall.split(f, args, {**kwargs, "depends_on": Dependency(self.id, rule=rule)}).data(codec)
 
     def member_ids(self, statuses: Iterable[JobStatus | str]) -> Conversation[list[str]]:
         """The ids of its jobs, in the order in which they came; of those with these statuses, if any is named.

@@ -578,3 +578,11 @@ def test_a_worker_imports_from_the_folder_it_is_started_in(q: Queue, valkey_url:
     job = q.enqueue("tasks_of_mine.report")
     assert rqdeps("worker", "work", "--burst", "--url", valkey_url, cwd=tmp_path).returncode == 0
     assert job.result == "done"
+
+
+@pytest.mark.parametrize("options", [["--serializer", "msgpack"], ["--max-payload", "lots"], ["--max-payload", "1G"]])
+def test_a_worker_is_not_started_with_options_that_make_no_sense(options: list[str]) -> None:
+    result = CliRunner().invoke(main, ["worker", "--url", "redis://localhost:1", *options])
+    assert result.exit_code == 2
+    assert "Error: " in result.output
+    assert options[1].removesuffix("G") in result.output

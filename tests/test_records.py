@@ -15,10 +15,13 @@ from test_serializers import hashables, told, values
 
 from rqdeps import Unbuilt
 from rqdeps.classes import resolve_class
+from rqdeps.codec import Codec
 from rqdeps.dependency import Output
 from rqdeps.errors import JobTimeoutError, SerializationError
-from rqdeps.serializers import decode_call, dumps, encode_call, loads
+from rqdeps.serializers import dumps, encode_call, loads
 from rqdeps.tags import MAX_DEPTH
+
+decode_call = Codec().decode_call
 
 members = st.sampled_from(
     [*Color, Color.CRIMSON, Outer.Color.SEA, *Level, *Word, *Moment, *Mode, Mode(0), Mode(5), *Bits, Bits(9)]

@@ -19,10 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rqdeps import Unbuilt
+from rqdeps.codec import Codec
 from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
-from rqdeps.serializers import decode_call, dumps, encode_call, loads
+from rqdeps.serializers import dumps, encode_call, loads
 from rqdeps.tags import MAX_DEPTH
+
+decode_call = Codec().decode_call
 
 ZONES = [ZoneInfo(key) for key in ("Europe/Berlin", "America/New_York", "UTC") if key in available_timezones()]
 
@@ -35,6 +38,20 @@ time_zones = st.one_of(
     *([st.sampled_from(ZONES)] if ZONES else []),
 )
 folds = st.integers(0, 1)
+SPLINTERS = [
+    b'{"$":[',
+    b'"output"',
+    b'"dict",',
+    b'"dataclass"',
+    b"[",
+    b"]}",
+    b'"',
+    b",",
+    b"1e999",
+    b"null",
+    b"\xff",
+    b"",
+]
 texts = st.text() | st.text(st.sampled_from('a$"\\\0é😀\ud800\udfff'), max_size=6) | st.just("$")
 hashable_leaves = st.one_of(
     st.none(),
@@ -551,6 +568,38 @@ class TestReading:
     def test_garbage_is_read_or_refused_but_never_fails_otherwise(self, data):
         with contextlib.suppress(SerializationError):
             loads(b"j" + data)
+
+    @given(values, st.data())
+    def test_altered_bytes_are_read_or_refused_but_never_fail_otherwise(self, value, data):
+        whole = bytearray(dumps([value]))
+        for _ in range(data.draw(st.integers(1, 4))):
+            place = data.draw(st.integers(1, len(whole) - 1))
+            whole[place : place + data.draw(st.integers(0, 3))] = data.draw(
+                st.sampled_from(SPLINTERS) | st.binary(max_size=3)
+            )
+        with contextlib.suppress(SerializationError):
+            loads(bytes(whole))
+        with contextlib.suppress(SerializationError):
+            decode_call(bytes(whole), lambda output: output.job_id)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b'j{"$":["dict",' * 400 + b"1",
+            b'j[{"$":["tuple",' * 3_000 + b"1",
+            b'j{"a":' * 100_000,
+            b'j{"$":["Decimal","1e' + b"9" * 400 + b'"]}',
+            b'j{"$":["timedelta",' + b"9" * 400 + b"]}",
+            b'j{"$":["output",[]]}',
+            b'j{"$":["output",{"$":["set"]}]}',
+            b'j{"$":["datetime","2024-01-01","../../etc/passwd"]}',
+            b"j" + bytes(range(256)),
+        ],
+        ids=lambda data: data[:20].decode(errors="replace"),
+    )
+    def test_bytes_made_to_harm_are_refused(self, data):
+        with pytest.raises(SerializationError):
+            loads(data)
 
     @pytest.mark.parametrize("data", [b"j1", b"j{}", b"j[1]", b"j[[],1]", b'j[[],{"$":["dict",1,2]}]', b"j[[],{},1]"])
     def test_a_value_that_is_no_call_is_an_error(self, data):

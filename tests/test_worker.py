@@ -15,7 +15,7 @@ from redis import Redis
 
 from rqdeps import Job, JobFailedError, Queue, Retry, SimpleWorker, Worker
 from rqdeps.store.calls import claims
-from rqdeps.worker import execution, stable
+from rqdeps.worker import stable
 
 
 @pytest.fixture
@@ -404,14 +404,15 @@ def test_a_result_that_the_server_refuses_fails_its_job_and_no_other(
         assert "(3,000,003 bytes)" in attempt.message
 
 
-def test_a_result_larger_than_a_server_takes_fails_without_retry(
-    q: Queue, drain: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(execution, "_LARGEST_RESULT", 1_000)
-    job = q.enqueue(steps.text_of, 1_001, retry=3)
-    drain()
-    assert (job.get_status(), job.attempt) == ("failed", 1)
-    assert "keep it elsewhere" in job.attempts[0].message
+def test_a_result_over_the_limit_fails_without_retry(valkey: Redis, q: Queue) -> None:
+    large = q.enqueue(steps.text_of, 1_000_000, retry=3)
+    fits = q.enqueue(steps.text_of, 1_000_000 - 3)
+    Worker("work", connection=valkey, max_payload=1_000_000).work(burst=True)
+    assert (large.get_status(), large.attempt, fits.get_status()) == ("failed", 1, "finished")
+    assert large.attempts[0].message == (
+        "the result is 1 MiB large (1,000,003 bytes), and 1 MiB at most are allowed: keep it elsewhere, and return "
+        "where; or allow more with RQDEPS_MAX_PAYLOAD"
+    )
 
 
 def test_a_worker_without_a_server_does_not_start(tmp_path: Path) -> None:

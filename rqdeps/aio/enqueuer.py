@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from rqdeps.aio.job import AsyncJob
+from rqdeps.codec import Codec
 from rqdeps.dependency import Rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall
 from rqdeps.enqueueing import data_at, data_in
@@ -52,7 +53,7 @@ class AsyncEnqueuer(ABC):
             ValueError: an option makes no sense.
             ConnectionUnavailableError: the server did not answer.
         """
-        return await self._take_one(FunctionCall.split(f, args, kwargs).data())
+        return await self._take_one(FunctionCall.split(f, args, kwargs).data(self.codec))
 
     async def map(
         self,
@@ -80,7 +81,7 @@ class AsyncEnqueuer(ABC):
         Raises:
             TypeError: ``items`` is a text, a dictionary, or no list at all; or the arguments don't fit the function.
         """
-        return await self._take_one(map_data(f, items, args, kwargs, rule, JobOptions()))
+        return await self._take_one(map_data(f, items, args, kwargs, rule, JobOptions(), self.codec))
 
     async def chain(
         self, *functions: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -98,7 +99,7 @@ class AsyncEnqueuer(ABC):
         Raises:
             TypeError: there is no function, or the arguments don't fit.
         """
-        return await self._take(chain_datas(functions, args, kwargs, JobOptions()))
+        return await self._take(chain_datas(functions, args, kwargs, JobOptions(), self.codec))
 
     async def enqueue_call(
         self,
@@ -117,7 +118,8 @@ class AsyncEnqueuer(ABC):
             timeout: RQ's other name for ``job_timeout``.
             **options: see ``Options``.
         """
-        return await self._take_one(self.prepare_data(func, args, kwargs, timeout, **options))
+        named = JobOptions.named(options, job_timeout=timeout)
+        return await self._take_one(FunctionCall.apart(func, args, kwargs, JobOptions.read(named)).data(self.codec))
 
     async def enqueue_at(
         self, datetime: datetime, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any
@@ -133,7 +135,7 @@ class AsyncEnqueuer(ABC):
         Raises:
             ValueError: the moment has no time zone.
         """
-        return await self._take_one(data_at(datetime, f, args, kwargs))
+        return await self._take_one(data_at(datetime, f, args, kwargs, self.codec))
 
     async def enqueue_in(
         self, time_delta: timedelta | int | float | str, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any
@@ -146,7 +148,7 @@ class AsyncEnqueuer(ABC):
             *args: as for ``enqueue``.
             **kwargs: as for ``enqueue``.
         """
-        return await self._take_one(data_in(time_delta, f, args, kwargs))
+        return await self._take_one(data_in(time_delta, f, args, kwargs, self.codec))
 
     #: Makes a job to be, for ``enqueue_many``. It asks no server, and is not awaited.
     prepare_data = staticmethod(Enqueuer.prepare_data)
@@ -161,6 +163,11 @@ class AsyncEnqueuer(ABC):
 
     async def _take_one(self, data: EnqueueData) -> AsyncJob[Any]:
         return (await self._take([data]))[0]
+
+    @property
+    @abstractmethod
+    def codec(self) -> Codec:
+        """How values are written and read."""
 
     @abstractmethod
     async def _take(self, datas: list[EnqueueData]) -> list[AsyncJob[Any]]:
@@ -182,7 +189,9 @@ class AsyncWithOptions:
             *args: the function's arguments.
             **kwargs: the function's arguments by name; no name is reserved.
         """
-        return await self._enqueuer._take_one(EnqueueData.make(f, args, kwargs, self._options, kwargs_are_meant=True))
+        return await self._enqueuer._take_one(
+            EnqueueData.make(f, args, kwargs, self._options, self._enqueuer.codec, kwargs_are_meant=True)
+        )
 
     async def map(
         self,
@@ -194,10 +203,12 @@ class AsyncWithOptions:
         rule: Rule = "all_success",
     ) -> AsyncJob[list[R]]:
         """Enqueues a call for each item; see ``AsyncQueue.map`` for what these options are for."""
-        return await self._enqueuer._take_one(map_data(f, items, args, kwargs, rule, self._options))
+        return await self._enqueuer._take_one(
+            map_data(f, items, args, kwargs, rule, self._options, self._enqueuer.codec)
+        )
 
     async def chain(
         self, *functions: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> list[AsyncJob[Any]]:
         """Enqueues functions that run one after the other, each with these options; see ``AsyncQueue.chain``."""
-        return await self._enqueuer._take(chain_datas(functions, args, kwargs, self._options))
+        return await self._enqueuer._take(chain_datas(functions, args, kwargs, self._options, self._enqueuer.codec))

@@ -85,8 +85,9 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
             ValueError: an option makes no sense.
         """
         named = JobOptions.named(options, job_id=id, job_timeout=timeout)
-        draft = draft_of(func, args, kwargs, named)
-        job: AsyncJob[R] = cls(draft.id, async_store_of(connection, url))
+        store = async_store_of(connection, url)
+        draft = draft_of(func, args, kwargs, named, store.codec)
+        job: AsyncJob[R] = cls(draft.id, store)
         job.draft = draft
         return job
 
@@ -151,7 +152,7 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
             JobFailedError: it has ended, but not finished.
             ResultExpiredError: it finished longer than its ``result_ttl`` ago.
         """
-        return cast(R, await self._store.perform(result_of(self)))
+        return cast(R, await self._store.perform(result_of(self, self.codec)))
 
     async def return_value(self, refresh: bool = False) -> R | None:
         """What the job returned, or ``None`` if it has not finished or its value is kept no longer, as in RQ.
@@ -159,7 +160,7 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
         Args:
             refresh: has no effect: the server is always asked.
         """
-        return cast("R | None", await self._store.perform(return_value_of(self)))
+        return cast("R | None", await self._store.perform(return_value_of(self, self.codec)))
 
     async def attempts(self) -> list[Attempt]:
         """The last 10 attempts that did not finish, oldest first."""

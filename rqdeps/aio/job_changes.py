@@ -67,7 +67,7 @@ class AsyncJobChanges(AsyncJobFacts):
             NoSuchJobError: there is no such job.
             SerializationError: the value can't be carried.
         """
-        await self._store.perform(changing.skip(self.saved_id, output))
+        await self._store.perform(changing.skip(self.saved_id, output, self.codec))
 
     async def save(self) -> None:
         """Saves a job made by ``AsyncJob.create``: it is held until it is released. Of any other it stores ``meta``.

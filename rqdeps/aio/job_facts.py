@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rqdeps.codec import Codec
 from rqdeps.job_record import JobRecord, call_of, describe, refresh
 from rqdeps.status import JobStatus
 from rqdeps.store import AsyncStore
@@ -19,6 +20,11 @@ class AsyncJobFacts(JobRecord):
     def __init__(self, job_id: str, store: AsyncStore, fields: dict[str, bytes] | None = None) -> None:
         super().__init__(job_id, fields)
         self._store = store
+
+    @property
+    def codec(self) -> Codec:
+        """How values are written and read."""
+        return self._store.codec
 
     async def refresh(self) -> None:
         """Reads the job again.
@@ -68,16 +74,16 @@ class AsyncJobFacts(JobRecord):
 
     async def get_args(self) -> tuple[Any, ...]:
         """The arguments by position; outputs of other jobs appear as ``Output``."""
-        return (await self._store.perform(call_of(self)))[0]
+        return (await self._store.perform(call_of(self, self.codec)))[0]
 
     async def get_kwargs(self) -> dict[str, Any]:
         """The arguments by name; outputs of other jobs appear as ``Output``."""
-        return (await self._store.perform(call_of(self)))[1]
+        return (await self._store.perform(call_of(self, self.codec)))[1]
 
     async def get_description(self) -> str:
         """The text given for people, or else the call."""
         await self.refresh()
-        return await self._store.perform(describe(self))
+        return await self._store.perform(describe(self, self.codec))
 
     async def aclose(self) -> None:
         """Closes the connections, which the job shares with all that came by the same queue or the same ``fetch``.

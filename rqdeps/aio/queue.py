@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from rqdeps.aio.enqueuer import AsyncEnqueuer
 from rqdeps.aio.job import AsyncJob, async_store_of, fetch_async_jobs
 from rqdeps.changing import limit_queue
+from rqdeps.codec import Codec, SerializerChoice
 from rqdeps.dependency import job_ids_of
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, release
@@ -42,15 +43,25 @@ class AsyncQueue(AsyncEnqueuer):
         url: where the server is, instead of a connection: ``redis://``, ``rediss://``, ``unix://`` or
             ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
             ``redis://localhost:6379``.
+        serializer: how arguments and results are written: ``"json"``, ``"pickle"``, or a ``Serializer`` of your own or
+            its dotted path. By default that of the environment variable ``RQDEPS_SERIALIZER``, else ``"json"``. Pickles
+            are read only where they are chosen: whoever can write to the server can then run any code here.
 
     Raises:
-        ValueError: for a name or URL that can't be.
+        ValueError: for a name, URL or serializer that can't be.
         TypeError: if both a connection and a URL are given.
     """
 
-    def __init__(self, name: str = "default", connection: Redis | None = None, *, url: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "default",
+        connection: Redis | None = None,
+        *,
+        url: str | None = None,
+        serializer: SerializerChoice | None = None,
+    ) -> None:
         self.name = check_queue_name(name)
-        self._store = async_store_of(connection, url)
+        self._store = async_store_of(connection, url).with_serializer(serializer)
 
     @classmethod
     def on(cls, name: str, store: AsyncStore) -> AsyncQueue:
@@ -67,6 +78,11 @@ class AsyncQueue(AsyncEnqueuer):
     def store(self) -> AsyncStore:
         """The deployment that the queue is part of."""
         return self._store
+
+    @property
+    def codec(self) -> Codec:
+        """How values are written and read."""
+        return self._store.codec
 
     async def aclose(self) -> None:
         """Closes the connections of the queue and of its jobs. They are made again if they are needed again."""

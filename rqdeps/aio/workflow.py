@@ -14,6 +14,7 @@ from rqdeps import workflow_changes
 from rqdeps.aio.enqueuer import AsyncEnqueuer
 from rqdeps.aio.job import AsyncJob, async_store_of, fetch_async_jobs
 from rqdeps.aio.queue import AsyncQueue
+from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.graph import workflow_graph
 from rqdeps.job import patience_for
@@ -174,6 +175,11 @@ class AsyncWorkflow(AsyncEnqueuer):
             assert isinstance(job, AsyncJob)
             job.is_saved_in(store)
 
+    @property
+    def codec(self) -> Codec:
+        """How values are written and read."""
+        return self._queue.codec
+
     async def _take(self, datas: list[EnqueueData]) -> list[AsyncJob[Any]]:
         self._draft.check_open()
         jobs: list[AsyncJob[Any]] = [AsyncJob(data.id, self._queue.store) for data in datas]
@@ -189,11 +195,11 @@ class AsyncWorkflow(AsyncEnqueuer):
             *args: its arguments.
             **kwargs: its arguments by name, and options as for ``enqueue``; all but ``depends_on``.
         """
-        return await self._enqueue_after(self._draft.data_after("all_success", f, args, kwargs))
+        return await self._enqueue_after(self._draft.data_after("all_success", f, args, kwargs, self.codec))
 
     async def on_failed(self, f: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> AsyncJob[Any]:
         """Enqueues a function call that runs once the workflow has failed or was canceled. It does not belong to it."""
-        return await self._enqueue_after(self._draft.data_after("all_failed", f, args, kwargs))
+        return await self._enqueue_after(self._draft.data_after("all_failed", f, args, kwargs, self.codec))
 
     async def _enqueue_after(self, data: EnqueueData) -> AsyncJob[Any]:
         if self._draft.is_committed:

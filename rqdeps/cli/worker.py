@@ -9,6 +9,7 @@ import sys
 import click
 
 from rqdeps.cli.options import url_option
+from rqdeps.codec import MAX_PAYLOAD_VARIABLE, SERIALIZER_VARIABLE
 from rqdeps.worker import Worker
 
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -50,6 +51,16 @@ def _processors() -> int:
     metavar="SECONDS",
     help="After how long the jobs of a worker that died are run by others.",
 )
+@click.option(
+    "--serializer",
+    metavar="NAME",
+    help=f"What is read besides JSON: pickle, or MODULE:NAME of one of your own. Default: ${SERIALIZER_VARIABLE}.",
+)
+@click.option(
+    "--max-payload",
+    metavar="SIZE",
+    help=f"How large a result may be: bytes, or such as 32M. Default: ${MAX_PAYLOAD_VARIABLE}, else 16M.",
+)
 @click.option("--log-level", type=click.Choice(_LEVELS, case_sensitive=False), default="INFO", show_default=True)
 def worker(
     queues: tuple[str, ...],
@@ -58,6 +69,8 @@ def worker(
     burst: bool,
     max_jobs: int | None,
     lease: float,
+    serializer: str | None,
+    max_payload: str | None,
     log_level: str,
 ) -> None:
     """Runs the jobs of QUEUEs (default: the queue "default"), the first named first.
@@ -71,7 +84,14 @@ def worker(
     folder = os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    chosen = Worker(queues or ("default",), url=url, processes=processes, lease=lease)
+    chosen = Worker(
+        queues or ("default",),
+        url=url,
+        processes=processes,
+        lease=lease,
+        serializer=serializer,
+        max_payload=max_payload,
+    )
     click.echo(
         f"rqdeps worker {chosen.name} on {chosen.address}: "
         f"queue{'s' * (len(chosen.queue_names) > 1)} {', '.join(chosen.queue_names)}, "

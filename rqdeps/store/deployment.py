@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
+from rqdeps.codec import Codec, SerializerChoice
 from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
 from rqdeps.store.calls.call import Call
 from rqdeps.store.keys import Keys
 from rqdeps.store.tls import way_out_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: The version of the layout of the data that this release reads and writes.
 SCHEMA_VERSION = 1
@@ -55,8 +60,27 @@ class Deployment:
         self.address = address
         self.hint = hint
         self.registered = RegisteredQueues()
+        #: How values are written and read.
+        self.codec = Codec.of_environment()
         #: Whether a call found that the data has the layout that this release knows.
         self.schema_is_known = False
+
+    def with_codec(self, codec: Codec) -> Self:
+        """The same deployment, through the same connections, with values written and read in this way."""
+        if codec is self.codec:
+            return self
+        changed = copy(self)
+        changed.codec = codec
+        return changed
+
+    def with_serializer(self, serializer: SerializerChoice | None) -> Self:
+        """The same deployment with another serializer, if one is given.
+
+        Raises:
+            TypeError: it is none.
+            ValueError: there is none by this name.
+        """
+        return self.with_codec(self.codec.changed(serializer))
 
     def schema_check(self, *, writing: bool) -> Call[None]:
         """The call to make before any other, until the schema is known.

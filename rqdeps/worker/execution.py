@@ -20,7 +20,6 @@ from rqdeps.functions import resolve
 from rqdeps.job import Job, current_job
 from rqdeps.outputs import OutputValues
 from rqdeps.retry import DoNotRetry, Snooze, mro_names
-from rqdeps.serializers import decode_call, encode_result
 from rqdeps.spawning import SpawnedGraph, Spawning
 from rqdeps.store import Store
 from rqdeps.store.calls.reads import read_attempt
@@ -34,9 +33,6 @@ _TRACEBACK_CHARACTERS = 20_000
 #: How long to wait before what was spawned is staged again, when the server did not answer, in seconds.
 PAUSE = 0.5
 
-#: The largest result, in bytes: what a server takes in one piece, unless it is set up otherwise.
-_LARGEST_RESULT = 512 * 1024 * 1024
-
 
 class _UnrunnableError(Exception):
     """Something that no further attempt can mend; the cause says what."""
@@ -44,6 +40,7 @@ class _UnrunnableError(Exception):
 
 def execute(task: Task, store: Store) -> Report:
     """Runs a job in this process, and reports how that ended. Never raises."""
+    store = store.with_codec(store.codec.like(task.payload))
     job: Job[Any] = Job(task.job_id, store)
     job.running_attempt = task.attempt
     job.spawning = Spawning(task.job_id, task.fence, task.queue)
@@ -77,18 +74,13 @@ class _Returned:
 def _run(task: Task, store: Store, spawning: Spawning) -> _Returned:
     function = resolve(task.function)
     try:
-        args, kwargs = decode_call(task.payload, OutputValues(task.outputs).value_of)
+        args, kwargs = store.codec.decode_call(task.payload, OutputValues(task.outputs, store.codec).value_of)
     except (SerializationError, ResultExpiredError) as error:
         raise _UnrunnableError from error
     with _time_limit(task.timeout_ms):
         value = function(*args, **kwargs)
         try:
-            data, outputs = encode_result(value)
-            if len(data) > _LARGEST_RESULT:
-                raise SerializationError(
-                    f"the result is {len(data):,} bytes large, and a server takes {_LARGEST_RESULT:,} at most: "
-                    f"keep it elsewhere, and return where"
-                )
+            data, outputs = store.codec.encode_result(value)
             graph = spawning.graph(outputs)
         except SerializationError as error:
             raise _UnrunnableError from error

@@ -34,6 +34,7 @@ def run_horse(pipe: Pipe, store: Store, supervisor_pid: int, let_go: Callable[[]
     code = 1
     try:
         _set_up(pipe, supervisor_pid, let_go)
+        store.codec.load()
         while (turn := pipe.next_task()) is not None:
             number, task = turn
             pipe.board.begin(number)

@@ -11,6 +11,8 @@ from datetime import timedelta
 
 from redis import Redis
 
+from rqdeps.classes import resolve_class
+from rqdeps.codec import SerializerChoice
 from rqdeps.durations import to_ms
 from rqdeps.ids import check_queue_name
 from rqdeps.job import store_of
@@ -40,9 +42,15 @@ class Worker:
         name: a name that no other worker has; by default made of host, process id and chance.
         processes: how many jobs to run at once.
         lease: how long a job stays claimed when this worker is not heard of any more, in seconds.
+        serializer: what is read besides JSON: ``"pickle"``, or a ``Serializer`` of your own or its dotted path. By
+            default that of the queue given, or of the environment variable ``RQDEPS_SERIALIZER``. Whoever can write to
+            the server can run any code here if it is ``"pickle"``.
+        max_payload: how large a result may be, and the arguments of what jobs spawn or enqueue, in bytes or as a text
+            such as ``"32M"``; by default that of the environment variable ``RQDEPS_MAX_PAYLOAD``, else 16 MiB. What is
+            larger fails its job without another attempt.
 
     Raises:
-        ValueError: for names, numbers or a lease that make no sense.
+        ValueError: for names, numbers, sizes, a lease or a serializer that make no sense.
     """
 
     def __init__(
@@ -54,6 +62,8 @@ class Worker:
         name: str | None = None,
         processes: int = 1,
         lease: float | timedelta = DEFAULT_LEASE_MS / 1000,
+        serializer: SerializerChoice | None = None,
+        max_payload: int | str | None = None,
     ) -> None:
         several = [queues] if isinstance(queues, (str, Queue)) else list(queues)
         if not several:
@@ -64,7 +74,8 @@ class Worker:
         self.name = _check_name(name) if name else f"{_host()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.processes = processes
         self.lease_ms = _lease_ms(lease)
-        self._store = _store_for(several, connection, url)
+        store = _store_for(several, connection, url)
+        self._store = store.with_codec(store.codec.changed(serializer, max_payload).building(resolve_class))
 
     @property
     def address(self) -> str:
@@ -109,6 +120,7 @@ class SimpleWorker(Worker):
     """
 
     def _runner(self, options: WorkerOptions) -> Supervisor | Loop:
+        self._store.codec.load()
         return Loop(self._store, options)
 
 
