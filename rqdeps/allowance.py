@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from rqdeps.errors import RqdepsError
 
+#: The environment variable that names the packages where nobody else does.
+ALLOW_VARIABLE: Final = "RQDEPS_ALLOW"
+
 #: What rqdeps itself has workers run: the job that spawns the others of a map. Each of those is checked when it runs.
 _OWN: Final = frozenset({"rqdeps.spreading.spread"})
 
@@ -42,32 +45,29 @@ class Allowance:
     def __str__(self) -> str:
         return ", ".join(self.packages)
 
-    def check_path(self, path: str) -> None:
-        """Makes sure that something may be looked for, before anything is imported.
+    def check(self, path: str, found: object = None) -> None:
+        """Makes sure that something may run: that it, and all that it would call first, was defined inside.
+
+        Args:
+            path: its dotted path.
+            found: what the path leads to; ``None`` to ask whether it may be looked for at all, before it is imported.
 
         Raises:
-            NotAllowedError: it lies outside of what is allowed.
+            NotAllowedError: it lies outside of what is allowed, was defined there, or nobody can tell where it was.
         """
         if path in _OWN:
             return
+        self._check_path(path)
+        for what, home in [] if found is None else _homes(found):
+            if home is None or not self._holds(f"{home}."):
+                where = f"was defined in {home}" if home else "does not tell where it was defined"
+                raise NotAllowedError(f"{path} may not run here: {what} {where}, and only {self} is allowed")
+
+    def _check_path(self, path: str) -> None:
         if not self._holds(path):
             raise NotAllowedError(f"{path} may not run here: this worker was started with --allow {self}")
         if any(part.startswith("__") for part in path.split(".")):
             raise NotAllowedError(f"{path} may not run here: a path must not lead through Python's insides")
-
-    def check(self, path: str, found: object) -> None:
-        """Makes sure that what a path leads to may run: that it, and all that it would call first, was defined inside.
-
-        Raises:
-            NotAllowedError: it was defined outside of what is allowed, or nobody can tell where.
-        """
-        self.check_path(path)
-        if path in _OWN:
-            return
-        for what, home in _homes(found):
-            if home is None or not self._holds(f"{home}."):
-                where = f"was defined in {home}" if home else "does not tell where it was defined"
-                raise NotAllowedError(f"{path} may not run here: {what} {where}, and only {self} is allowed")
 
     def _holds(self, path: str) -> bool:
         return any(path.startswith(f"{package}.") for package in self.packages)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
+from rqdeps.classes import resolve_class
 from rqdeps.custom import CustomFormat, Serializer
 from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
@@ -31,6 +33,9 @@ DEFAULT_MAX_PAYLOAD: Final = 16 * 1024 * 1024
 #: The most that may be allowed, in bytes: what a server takes in one piece, unless it is set up otherwise.
 LARGEST_MAX_PAYLOAD: Final = 512 * 1024 * 1024
 
+#: Raises if what a path leads to may not be used; is called with ``None`` first, before anything is imported.
+Allowed = Callable[[str, object], None]
+
 #: A serializer, or the name of one.
 SerializerChoice = Serializer | str
 
@@ -43,12 +48,14 @@ class Codec:
         writes: the format in which they are written.
         reads: the format that is read besides JSON.
         classes: gives the classes that JSON names; without it, their values come back as ``Unbuilt``.
+        allowed: in a worker: raises if something may not be imported or run; without it, everything may.
         max_payload: how many bytes a payload or result may have.
     """
 
     writes: Format = JSON
     reads: Format = JSON
     classes: Callable[[str], type] | None = None
+    allowed: Allowed | None = None
     max_payload: int = DEFAULT_MAX_PAYLOAD
 
     @classmethod
@@ -89,9 +96,13 @@ class Codec:
             codec = replace(codec, max_payload=to_bytes(max_payload, size_name, most=LARGEST_MAX_PAYLOAD))
         return codec
 
-    def building(self, classes: Callable[[str], type]) -> Codec:
-        """The same for workers, which may import classes that JSON names, by this function."""
-        return replace(self, classes=classes)
+    def for_worker(self, allowed: Allowed | None = None) -> Codec:
+        """The same for workers, which import functions, and the classes that JSON names.
+
+        Args:
+            allowed: raises if something may not be imported or run; see ``resolve`` and ``resolve_class``.
+        """
+        return replace(self, classes=partial(resolve_class, allowed=allowed), allowed=allowed)
 
     def like(self, data: bytes) -> Codec:
         """The same for a job: its result, and what it enqueues, are written as its own payload was."""

@@ -147,11 +147,13 @@ def _short(value: object) -> str:
 # From a path to its function
 
 
-def resolve(path: str) -> Callable[..., Any]:
+def resolve(path: str, allowed: Callable[[str, object], None] | None = None) -> Callable[..., Any]:
     """Import a function by its dotted path.
 
     Args:
         path: such as ``"tasks.report"`` or ``"package.module.Class.method"``.
+        allowed: raises if the function may not run. It is called with the path and ``None`` before anything is
+            imported, then with the path and what it leads to. What it raises is passed on.
 
     Raises:
         FunctionImportError: if there is no such module, if importing it raises something (the cause then), if nothing
@@ -159,8 +161,12 @@ def resolve(path: str) -> Callable[..., Any]:
     """
     if "." not in path:
         raise FunctionImportError(f"{path!r} is no dotted path of a function, such as 'tasks.report'")
+    if allowed is not None:
+        allowed(path, None)
     found = find_object(path, FunctionImportError)
     if not callable(found):
         raise FunctionImportError(f"{path} is {_short(found)}, which is not callable")
+    if allowed is not None:
+        allowed(path, found)
     function: Callable[..., Any] = found
     return function

@@ -89,9 +89,7 @@ class Keyring:
                 raise SignatureError(f"{what} is signed, and no key is known here to check that: set {KEYS_VARIABLE}")
             return sealed
         if not is_signed:
-            raise SignatureError(
-                f"{what} is not signed, and {KEYS_VARIABLE} is set: whoever wrote it had no key, and it counts for nothing"
-            )
+            raise SignatureError(f"{what} is not signed, but {KEYS_VARIABLE} is set: whoever wrote it had no key")
         mac, data = sealed[1 : 1 + _MAC_BYTES], sealed[1 + _MAC_BYTES :]
         if not any(hmac.compare_digest(mac, _mac(key, data, context)) for key in self._keys):
             raise SignatureError(

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from rqdeps.allowance import ALLOW_VARIABLE
 from rqdeps.cli.options import url_option
 from rqdeps.codec import MAX_PAYLOAD_VARIABLE, SERIALIZER_VARIABLE
 from rqdeps.worker import Worker
@@ -61,6 +62,12 @@ def _processors() -> int:
     metavar="SIZE",
     help=f"How large a result may be: bytes, or such as 32M. Default: ${MAX_PAYLOAD_VARIABLE}, else 16M.",
 )
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="PACKAGE",
+    help=f"Run only what is defined in this package or module, or these. Default: ${ALLOW_VARIABLE}, else all.",
+)
 @click.option("--log-level", type=click.Choice(_LEVELS, case_sensitive=False), default="INFO", show_default=True)
 def worker(
     queues: tuple[str, ...],
@@ -71,6 +78,7 @@ def worker(
     lease: float,
     serializer: str | None,
     max_payload: str | None,
+    allow: tuple[str, ...],
     log_level: str,
 ) -> None:
     """Runs the jobs of QUEUEs (default: the queue "default"), the first named first.
@@ -91,11 +99,13 @@ def worker(
         lease=lease,
         serializer=serializer,
         max_payload=max_payload,
+        allow=allow or None,
     )
     click.echo(
         f"rqdeps worker {chosen.name} on {chosen.address}: "
         f"queue{'s' * (len(chosen.queue_names) > 1)} {', '.join(chosen.queue_names)}, "
-        f"{processes} process{'es' * (processes > 1)}, lease {lease:g} s",
+        f"{processes} process{'es' * (processes > 1)}, lease {lease:g} s"
+        f"{'' if chosen.allowance is None else f', runs only what is defined in {chosen.allowance}'}",
         err=True,
     )
     chosen.work(burst=burst, max_jobs=max_jobs)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from rqdeps.allowance import NotAllowedError
 from rqdeps.attempts import Attempt, FailedJob
 from rqdeps.enqueueing import stage_spawned
 from rqdeps.errors import ConnectionUnavailableError, JobTimeoutError, ResultExpiredError, SerializationError
@@ -72,7 +73,10 @@ class _Returned:
 
 
 def _run(task: Task, store: Store, spawning: Spawning) -> _Returned:
-    function = resolve(task.function)
+    try:
+        function = resolve(task.function, store.codec.allowed)
+    except NotAllowedError as error:
+        raise _UnrunnableError from error
     try:
         args, kwargs = store.codec.decode_call(task.payload, OutputValues(task.outputs, store.codec).value_of)
     except (SerializationError, ResultExpiredError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterable
@@ -11,11 +12,12 @@ from datetime import timedelta
 
 from redis import Redis
 
-from rqdeps.classes import resolve_class
+from rqdeps.allowance import ALLOW_VARIABLE, Allowance
 from rqdeps.codec import SerializerChoice
 from rqdeps.durations import to_ms
 from rqdeps.ids import check_queue_name
 from rqdeps.job import store_of
+from rqdeps.pickling import PickleFormat
 from rqdeps.queue import Queue
 from rqdeps.store import Store
 from rqdeps.worker.options import DEFAULT_LEASE_MS, WorkerOptions
@@ -48,9 +50,13 @@ class Worker:
         max_payload: how large a result may be, and the arguments of what jobs spawn or enqueue, in bytes or as a text
             such as ``"32M"``; by default that of the environment variable ``RQDEPS_MAX_PAYLOAD``, else 16 MiB. What is
             larger fails its job without another attempt.
+        allow: the packages whose functions and classes may be imported and run, and nothing else; see ``Allowance``. By
+            default those of the environment variable ``RQDEPS_ALLOW``, with commas or blanks between them; without
+            that, all.
 
     Raises:
-        ValueError: for names, numbers, sizes, a lease or a serializer that make no sense.
+        ValueError: for names, numbers, sizes, a lease or a serializer that make no sense; or if pickles are to be read
+            with ``allow``, which could not keep them from running what they like.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Worker:
         lease: float | timedelta = DEFAULT_LEASE_MS / 1000,
         serializer: SerializerChoice | None = None,
         max_payload: int | str | None = None,
+        allow: str | Iterable[str] | None = None,
     ) -> None:
         several = [queues] if isinstance(queues, (str, Queue)) else list(queues)
         if not several:
@@ -75,7 +82,11 @@ class Worker:
         self.processes = processes
         self.lease_ms = _lease_ms(lease)
         store = _store_for(several, connection, url)
-        self._store = store.with_codec(store.codec.changed(serializer, max_payload).building(resolve_class))
+        codec = store.codec.changed(serializer, max_payload)
+        self.allowance = _allowance(allow)
+        if self.allowance is not None and isinstance(codec.reads, PickleFormat):
+            raise ValueError("what a pickle runs can't be limited by allow: use another serializer, or leave allow out")
+        self._store = store.with_codec(codec.for_worker(None if self.allowance is None else self.allowance.check))
 
     @property
     def address(self) -> str:
@@ -130,6 +141,14 @@ def _store_for(queues: list[str | Queue], connection: Redis | None, url: str | N
             if isinstance(queue, Queue):
                 return queue.store
     return store_of(connection, url)
+
+
+def _allowance(packages: str | Iterable[str] | None) -> Allowance | None:
+    if packages is None:
+        packages = os.environ.get(ALLOW_VARIABLE, "")
+        if not packages.strip():
+            return None
+    return Allowance(re.split(r"[\s,]+", packages.strip()) if isinstance(packages, str) else packages)
 
 
 def _lease_ms(lease: float | timedelta) -> int:

@@ -17,6 +17,10 @@ def run():
     return "inside"
 
 
+def show(value):
+    return f"{value}"
+
+
 def keep(function):
     @functools.wraps(function)
     def kept(*args):
