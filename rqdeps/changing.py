@@ -13,6 +13,7 @@ from rqdeps.job_record import JobRecord, refresh
 from rqdeps.lineage import culprits, edges_of, refuse_circle
 from rqdeps.reading import fetch_fields
 from rqdeps.registry import MOST_JOBS
+from rqdeps.signing import Keyring, seal_result
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import changes
@@ -162,6 +163,10 @@ def skip(job_id: str, output: Any, codec: Codec) -> Conversation[None]:
         SerializationError: the value can't be carried.
     """
     value = codec.encode_output(output)
+    if Keyring.of_environment().signs:
+        ((_, fields),) = yield from fetch_fields([job_id])
+        stands_for = (fields or {}).get("fallback_of", b"").decode()
+        value = seal_result(value, [job_id, *([stands_for] if stands_for else [])])
     left = yield from ask(changes.skip(job_id, value, "a person had it skipped, with this value as its output"))
     yield from carry_on_cascades(left)
 

@@ -186,7 +186,7 @@ class Codec:
         Raises:
             SerializationError: they can't be read, or this process was not told to read such bytes.
         """
-        return call_in(self.loads(payload, output))
+        return call_in(self._format_of(payload).loads(payload, output=output, classes=self.classes))
 
     def loads(self, data: bytes, output: Callable[[Output], Any] | None = None) -> Any:
         """Read a value, such as a result. Takes and raises what ``decode_call`` does."""

@@ -44,7 +44,7 @@ class Serializer(Protocol):
     into what it writes. ``meta`` of jobs is always JSON.
     """
 
-    def dumps(self, value: Any) -> bytes:
+    def dumps(self, value: Any, /) -> bytes:
         """Write a value as bytes.
 
         Args:
@@ -57,7 +57,7 @@ class Serializer(Protocol):
         """
         ...
 
-    def loads(self, data: bytes) -> Any:
+    def loads(self, data: bytes, /) -> Any:
         """Read what ``dumps`` wrote: an equal value.
 
         Args:

@@ -16,6 +16,7 @@ from rqdeps.ids import new_id
 from rqdeps.new_groups import few_enough, groups_of_fallback, groups_of_options
 from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions
 from rqdeps.serializers import dumps, encode_call
+from rqdeps.signing import options_of, seal_payload, seal_result
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
@@ -92,6 +93,7 @@ class EnqueueData:
         scheduled_for_ms: the moment it waits for, in milliseconds since 1970.
         fallback: what stands in for it if it fails.
         fallback_of: the job that it stands in for.
+        stands_for: that job, and those that this in turn stands in for.
         queue: its queue; without one, the queue that enqueues it.
         workflow: the workflow that it belongs to.
         spawned_by: the job that spawns it, and joins it.
@@ -111,6 +113,7 @@ class EnqueueData:
     scheduled_for_ms: int | None = None
     fallback: EnqueueData | None = None
     fallback_of: str | None = None
+    stands_for: tuple[str, ...] = ()
     queue: str | None = None
     workflow: str | None = None
     spawned_by: str | None = None
@@ -260,6 +263,7 @@ class EnqueueData:
             if not fallback.takes_arguments_of_job:
                 raise
             raise TypeError(f"{error}; {WAY_OUT}") from None
+        stand_in = replace(stand_in, stands_for=(self.id, *self.stands_for))
         if call.options.fallback is not None:
             behind = call.options.fallback
             stand_in = stand_in._with_fallback(behind, call.args, call.kwargs, codec, finished=finished, rank=rank + 1)
@@ -283,10 +287,15 @@ class EnqueueData:
 
     def new_job(self, queue: str) -> NewJob:
         """The job as the call to the server takes it."""
+        chosen, fields = self.queue or queue, self._fields()
+        options = options_of(fields.get("timeout"), fields.get("retries"), fields.get("retry"))
+        fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
+        if self.joins:
+            fields["result"] = seal_result(dumps(None), [self.id])
         return NewJob(
             id=self.id,
-            queue=self.queue or queue,
-            fields=self._fields(),
+            queue=chosen,
+            fields=fields,
             nonce=self.nonce,
             delay_ms=self.delay_ms,
             groups=self.groups,
@@ -341,7 +350,6 @@ class EnqueueData:
             "workflow": self.workflow,
             "spawned_by": self.spawned_by,
             "joins": 1 if self.joins else None,
-            "result": dumps(None) if self.joins else None,
             "cleans_up": 1 if self.cleans_up else None,
         }
         if options.retry is not None:

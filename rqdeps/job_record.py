@@ -12,6 +12,7 @@ from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedErr
 from rqdeps.mapping import mapped_by
 from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.serializers import dumps, loads
+from rqdeps.signing import options_of, unseal_payload
 from rqdeps.status import JobStatus
 from rqdeps.store import Call, Conversation
 from rqdeps.store.calls import reads
@@ -272,6 +273,11 @@ class JobRecord:
         value = self._fields.get(name)
         return None if value is None else moment(int(value))
 
+    @property
+    def signed_options(self) -> str:
+        """The options that the signature of its call is over."""
+        return options_of(self._text("timeout"), self._number("retries"), self._text("retry"))
+
     # Asking the server
 
     def _forget_draft(self) -> None:
@@ -314,13 +320,14 @@ def call_of(job: JobRecord, codec: Codec) -> Conversation[tuple[tuple[Any, ...],
         NoSuchJobError: it has been deleted.
         SerializationError: they can't be read here.
     """
-    payload: bytes | None
-    if job.draft is None:
-        _, payload = yield from ask(reads.read_part(job.id, "payload"))
-    else:
-        payload = job.draft.payload
-    if payload is None:
+    if job.draft is not None:
+        return codec.decode_call(job.draft.payload, lambda output: output)
+    if job._loaded is None:
+        yield from refresh(job)
+    _, sealed = yield from ask(reads.read_part(job.id, "payload"))
+    if sealed is None:
         raise NoSuchJobError(job.id)
+    payload, _ = unseal_payload(sealed, job.id, job.origin, job.func_name, job.signed_options)
     return codec.decode_call(payload, lambda output: output)
 
 

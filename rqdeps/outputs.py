@@ -8,6 +8,7 @@ from typing import Any
 from rqdeps.codec import Codec
 from rqdeps.dependency import Output
 from rqdeps.errors import ResultExpiredError, SerializationError
+from rqdeps.signing import unseal_result
 from rqdeps.status import JobStatus
 
 
@@ -49,7 +50,7 @@ class OutputValues:
         """Reads the value of a job, and before it those that it holds: without recursion, as they may go very deep."""
         stack, opened = [job_id], set()
         while stack:
-            _, value = self._records[stack[-1]]
+            value = unseal_result(self._records[stack[-1]][1], stack[-1])
             inner = self._inner_outputs(value)
             if inner and stack[-1] in opened:  # no job can have returned that
                 raise SerializationError(f"the result of job {stack[-1]!r} holds itself, by way of others")

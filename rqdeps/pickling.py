@@ -156,7 +156,7 @@ def _refusal(where: str, error: Exception) -> Exception:
     if isinstance(error, JobTimeoutError):
         return error
     if isinstance(error, RefusedError):
-        return SerializationError(f"{where} {error.reason}, or what holds it")
+        return SerializationError(f"{where} {error.reason}")
     return SerializationError(
         f"{where} can't be pickled ({type(error).__name__}: {error}): pass an id or plain values, and load or build "
         "the object inside the job"

@@ -14,6 +14,7 @@ from rqdeps.explain import explain
 from rqdeps.job_record import JobRecord, refresh
 from rqdeps.lineage import edges_of
 from rqdeps.outputs import OutputValues
+from rqdeps.signing import unseal_result
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import reads
@@ -92,7 +93,7 @@ def result_of(job: JobRecord, codec: Codec) -> Conversation[Any]:
         raise JobFailedError(job.id, status, traceback, reason)
     if value is None:
         raise ResultExpiredError(f"job {job.id!r} finished, but its result is kept no longer (result_ttl)")
-    return (yield from _whole(job.id, value, codec))
+    return (yield from _whole(job.id, unseal_result(value, job.id), codec))
 
 
 def _whole(job_id: str, value: bytes, codec: Codec) -> Conversation[Any]:

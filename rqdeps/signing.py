@@ -1,7 +1,9 @@
 """Signatures: they tell what came from somebody who has the key from what anybody wrote who can write to the server.
 
-A signed payload or result is ``s``, 32 bytes of HMAC-SHA256, and what was signed. The signature is over what it is, for
-which job, and all that decides what is run and how: so it can't be used for another job, nor beside other options.
+A signed payload or result is ``s``, 32 bytes of HMAC-SHA256, two bytes that say how long the next is, ids of jobs with
+commas between them, and the payload or result. The signature is over these ids and all that decides what is run and
+how: so it can't be used for another job, nor beside other options. The ids are of the jobs for which a result may
+stand: the one that returned it, and those that this one stands in for; with a payload, the latter.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import hashlib
 import hmac
 import os
 import re
+import struct
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from rqdeps.errors import RqdepsError
+from rqdeps.errors import SerializationError
 
 #: Where the keys are: the first signs, all are accepted. Commas or blanks stand between them.
 KEYS_VARIABLE: Final = "RQDEPS_SIGNING_KEY"
@@ -24,9 +27,10 @@ SHORTEST_KEY: Final = 32
 
 _SIGNED: Final = b"s"
 _MAC_BYTES: Final = 32
+_LENGTH: Final = struct.Struct(">H")
 
 
-class SignatureError(RqdepsError):
+class SignatureError(SerializationError):
     """A payload or result is not signed, or not by a key that is known here, or not for this job and these options."""
 
 
@@ -62,47 +66,59 @@ class Keyring:
         """Whether there is a key, so that everything is signed, and nothing else is accepted."""
         return bool(self._keys)
 
-    def seal(self, data: bytes, context: Sequence[str]) -> bytes:
+    def seal(self, data: bytes, context: Sequence[str], ids: Sequence[str] = ()) -> bytes:
         """Signs data; without a key, leaves it as it is.
 
         Args:
             data: what is signed.
-            context: what the data is, for which job, and what else decides about it.
+            context: what the data is, and what else decides about it.
+            ids: the ids that go with it.
         """
-        return _SIGNED + _mac(self._keys[0], data, context) + data if self._keys else data
+        if not self._keys:
+            return data
+        header = ",".join(ids).encode()
+        signed = _LENGTH.pack(len(header)) + header + data
+        return _SIGNED + _mac(self._keys[0], signed, context) + signed
 
-    def unseal(self, sealed: bytes, context: Sequence[str]) -> bytes:
-        """What was signed, once that has been checked.
+    def unseal(self, sealed: bytes, context: Sequence[str], what: str) -> tuple[bytes, list[str]]:
+        """What was signed, once that has been checked, and the ids that go with it.
 
         Args:
             sealed: what ``seal`` made, or somebody else.
             context: what was said when it was signed.
+            what: what errors call it.
 
         Raises:
             SignatureError: it is not signed, or was by another key, for another job, or beside other options; or it is
                 signed, and there is no key to check that.
         """
         is_signed = sealed[:1] == _SIGNED
-        what = f"the {context[0]} of job {context[1]!r}"
         if not self._keys:
             if is_signed:
                 raise SignatureError(f"{what} is signed, and no key is known here to check that: set {KEYS_VARIABLE}")
-            return sealed
+            return sealed, []
         if not is_signed:
             raise SignatureError(f"{what} is not signed, but {KEYS_VARIABLE} is set: whoever wrote it had no key")
-        mac, data = sealed[1 : 1 + _MAC_BYTES], sealed[1 + _MAC_BYTES :]
-        if not any(hmac.compare_digest(mac, _mac(key, data, context)) for key in self._keys):
-            raise SignatureError(
-                f"{what} bears a signature that does not fit: it was altered, or signed for another job or with other "
-                f"options, or with a key that is not among those of {KEYS_VARIABLE} here"
-            )
-        return data
+        mac, signed = sealed[1 : 1 + _MAC_BYTES], sealed[1 + _MAC_BYTES :]
+        if not any(hmac.compare_digest(mac, _mac(key, signed, context)) for key in self._keys):
+            raise SignatureError(_misfit(what))
+        (length,) = _LENGTH.unpack_from(signed)
+        begin = _LENGTH.size
+        header = signed[begin : begin + length].decode()
+        return signed[begin + length :], header.split(",") if header else []
 
 
-def _mac(key: bytes, data: bytes, context: Sequence[str]) -> bytes:
+def _misfit(what: str) -> str:
+    return (
+        f"{what} bears a signature that does not fit: it was altered, or signed for another job or with other options, "
+        f"or with a key that is not among those of {KEYS_VARIABLE} here"
+    )
+
+
+def _mac(key: bytes, signed: bytes, context: Sequence[str]) -> bytes:
     """The signature over the parts of a context and the data. Before each part comes its length: none runs over."""
     mac = hmac.new(key, b"rqdeps 1", hashlib.sha256)
-    for part in (*(text.encode() for text in context), data):
+    for part in (*(text.encode() for text in context), signed):
         mac.update(b"%d:" % len(part))
         mac.update(part)
     return mac.digest()
@@ -113,18 +129,67 @@ def _read(keys: str) -> Keyring:
     return Keyring([key for key in re.split(r"[\s,]+", keys) if key])
 
 
-def payload_context(job_id: str, queue: str, function: str, options: Sequence[str]) -> Sequence[str]:
-    """What the signature of a payload is over, beside the payload.
+# Payloads
+
+
+def options_of(timeout_ms: object, retries: object, retry: object) -> str:
+    """The options that a payload's signature is over, as they are stored: those by which a worker goes.
 
     Args:
+        timeout_ms: how long an attempt may run; ``None`` for the default.
+        retries: how often the job is tried again; ``None`` for never.
+        retry: when, and after which errors; ``None`` for always at once.
+    """
+    return "\n".join(str(value or "") for value in (timeout_ms, retries, retry))
+
+
+def seal_payload(
+    payload: bytes, job_id: str, queue: str, function: str, options: str, stands_for: Sequence[str]
+) -> bytes:
+    """Signs the arguments of a call, if there is a key.
+
+    Args:
+        payload: the arguments.
         job_id: the job.
         queue: its queue.
         function: the dotted path of its function.
-        options: those by which a worker goes, as they are stored: its time limit, number and kind of retries.
+        options: see ``options_of``.
+        stands_for: the jobs that it stands in for if they fail.
     """
-    return ("payload", job_id, queue, function, *options)
+    return Keyring.of_environment().seal(payload, ("payload", job_id, queue, function, options), stands_for)
 
 
-def result_context(job_id: str) -> Sequence[str]:
-    """What the signature of a result is over, beside the result: of which job it is."""
-    return ("result", job_id)
+def unseal_payload(payload: bytes, job_id: str, queue: str, function: str, options: str) -> tuple[bytes, list[str]]:
+    """The arguments of a call once their signature has been checked, and the jobs that this one stands in for.
+
+    Raises:
+        SignatureError: it does not fit, is missing where there is a key, or there is none to check it.
+    """
+    what = f"the call of job {job_id!r}"
+    return Keyring.of_environment().unseal(payload, ("payload", job_id, queue, function, options), what)
+
+
+# Results
+
+
+def seal_result(value: bytes, job_ids: Sequence[str]) -> bytes:
+    """Signs a result, if there is a key.
+
+    Args:
+        value: the result.
+        job_ids: the jobs whose result it may be: the one that returned it, and those it stands in for.
+    """
+    return Keyring.of_environment().seal(value, ("result",), job_ids)
+
+
+def unseal_result(value: bytes, job_id: str) -> bytes:
+    """The result of a job, once its signature has been checked.
+
+    Raises:
+        SignatureError: it does not fit, is missing where there is a key, or there is none to check it.
+    """
+    keys, what = Keyring.of_environment(), f"the result of job {job_id!r}"
+    data, job_ids = keys.unseal(value, ("result",), what)
+    if keys.signs and job_id not in job_ids:
+        raise SignatureError(_misfit(what))
+    return data

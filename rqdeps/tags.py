@@ -22,12 +22,13 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import is_dataclass
+from functools import cache
 from math import isfinite
 from typing import Any, Final
 
 from rqdeps.classes import class_path
 from rqdeps.dependency import Output
-from rqdeps.errors import SerializationError
+from rqdeps.errors import JobTimeoutError, SerializationError
 from rqdeps.leaves import LEAVES, base64_of
 from rqdeps.records import fields_of, is_enum, made, member_of
 from rqdeps.refusals import FieldName, RefusedError, is_job, shown, why_not
@@ -47,17 +48,6 @@ MAX_DEPTH: Final = 100
 
 #: Integers of more bits are carried in hexadecimal: Python refuses to read decimal numbers of very many digits.
 MAX_DECIMAL_BITS: Final = 2_048
-
-#: What the makers of the types raise for parts that they can't take.
-_UNMAKEABLE: Final = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-)
 
 
 class Writer:
@@ -246,6 +236,7 @@ def reader_of(
         output: gives the value for an ``Output``, which without it stays as it is.
         classes: gives the class of a dotted path; without it, dataclasses and enums come back as ``Unbuilt``.
     """
+    found_classes = None if classes is None else cache(classes)
 
     def read(found: dict[str, Any]) -> Any:
         if TAG not in found:
@@ -254,7 +245,7 @@ def reader_of(
         if name == "output":
             return _output_of(parts, output)
         if name in ("enum", "dataclass"):
-            return _record_of(name, parts, classes)
+            return _record_of(name, parts, found_classes)
         return _make(name, parts)
 
     return read
@@ -298,5 +289,7 @@ def _make(name: str, parts: list[Any]) -> Any:
         raise SerializationError(f"these bytes hold a value of the type {name!r}: a newer version wrote them")
     try:
         return make(*parts)
-    except _UNMAKEABLE as error:
+    except JobTimeoutError:
+        raise
+    except Exception as error:  # whatever the parts may be; in sets and dicts also what a class's own __hash__ raises
         raise SerializationError(f"these bytes hold a {name} that can't be made: {error}") from error

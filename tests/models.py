@@ -118,6 +118,16 @@ class Picky:
 
 
 @dataclass
+class Unhashed:
+    value: Any
+
+    def __hash__(self):
+        if self.value == "bad":
+            raise RuntimeError("no hash")
+        return 1
+
+
+@dataclass
 class Cached:
     value: int
 

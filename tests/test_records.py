@@ -239,6 +239,11 @@ class TestClassesThatDoNotFit:
         with pytest.raises(SerializationError, match=r"these bytes were damaged: they hold .*, which is no "):
             loads(b'j{"$":%s}' % tag.encode(), classes=classes)
 
+    def test_a_class_whose_instances_raise_when_they_are_put_into_a_set(self):
+        data = dumps({models.Unhashed("set")}).replace(b'"set"}', b'"bad"}')
+        with pytest.raises(SerializationError, match=r"a set that can't be made: no hash"):
+            loads(data, classes=resolve_class)
+
 
 class TestAllowing:
     def test_the_path_is_asked_for_before_the_import_and_the_class_after_it(self):

@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -21,6 +21,7 @@ from rqdeps.functions import resolve
 from rqdeps.job import Job, current_job
 from rqdeps.outputs import OutputValues
 from rqdeps.retry import DoNotRetry, Snooze, mro_names
+from rqdeps.signing import SignatureError, seal_result, unseal_payload
 from rqdeps.spawning import SpawnedGraph, Spawning
 from rqdeps.store import Store
 from rqdeps.store.calls.reads import read_attempt
@@ -41,6 +42,11 @@ class _UnrunnableError(Exception):
 
 def execute(task: Task, store: Store) -> Report:
     """Runs a job in this process, and reports how that ended. Never raises."""
+    try:
+        payload, stands_for = unseal_payload(task.payload, task.job_id, task.queue, task.function, task.signed_options)
+    except SignatureError as error:
+        return replace(_raised(error, 0), may_retry=False)
+    task = replace(task, payload=payload)
     store = store.with_codec(store.codec.like(task.payload))
     job: Job[Any] = Job(task.job_id, store)
     job.running_attempt = task.attempt
@@ -60,7 +66,8 @@ def execute(task: Task, store: Store) -> Report:
         current_job.reset(token)
         job.spawning = None
         job.telling.tell_rest()
-    return Report("returned", duration_ns, returned.value, pieces=returned.pieces, gives=returned.gives)
+    value = seal_result(returned.value, [task.job_id, *stands_for])
+    return Report("returned", duration_ns, value, pieces=returned.pieces, gives=returned.gives)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rqdeps.options import DEFAULT_TIMEOUT_MS
 from rqdeps.retry import Retry
+from rqdeps.signing import options_of
 from rqdeps.store.calls.call import Call
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome, OutcomeKind
 from rqdeps.store.calls.reads import OutputRecord, outputs
@@ -89,6 +90,7 @@ class Held:
             claim.fence,
             self.timeout_ms,
             self.outputs,
+            options_of(claim.timeout_ms, claim.retries, claim.retry_policy),
         )
 
     def outcome(self, report: Report) -> Outcome:

@@ -34,6 +34,7 @@ class Task:
         fence: the fence of its claim.
         timeout_ms: how long it may run; -1 means no limit.
         outputs: status and serialized value of the jobs whose outputs it takes.
+        signed_options: the options that the signature of its payload is over.
     """
 
     job_id: str
@@ -44,6 +45,7 @@ class Task:
     fence: int
     timeout_ms: int
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    signed_options: str = ""
 
     def pack(self) -> list[bytes]:
         """The task as fields of a frame."""
@@ -53,6 +55,7 @@ class Task:
             self.function.encode(),
             self.payload,
             b"%d %d %d" % (self.attempt, self.fence, self.timeout_ms),
+            self.signed_options.encode(),
         ]
         for job_id, (status, value) in self.outputs.items():
             fields += [job_id.encode(), status.encode(), value]
@@ -61,10 +64,20 @@ class Task:
     @classmethod
     def unpack(cls, fields: Sequence[bytes]) -> Task:
         """The task that the fields of a frame hold."""
-        job_id, queue, function, payload, numbers, *rest = fields
+        job_id, queue, function, payload, numbers, options, *rest = fields
         outputs = {rest[i].decode(): (rest[i + 1].decode(), rest[i + 2]) for i in range(0, len(rest), 3)}
         attempt, fence, timeout_ms = map(int, numbers.split())
-        return cls(job_id.decode(), queue.decode(), function.decode(), payload, attempt, fence, timeout_ms, outputs)
+        return cls(
+            job_id.decode(),
+            queue.decode(),
+            function.decode(),
+            payload,
+            attempt,
+            fence,
+            timeout_ms,
+            outputs,
+            options.decode(),
+        )
 
 
 @dataclass(frozen=True)
