@@ -25,6 +25,7 @@ from rqdeps.job import Job, get_current_job
 from rqdeps.job_log_handler import JobLogHandler
 from rqdeps.queue import Queue
 from rqdeps.retry import DoNotRetry, Retry, Snooze
+from rqdeps.secret import Secret
 from rqdeps.status import JobStatus
 from rqdeps.unbuilt import Unbuilt
 from rqdeps.version import __version__
@@ -78,6 +79,7 @@ __all__ = [
     "ResultExpiredError",
     "Retry",
     "RqdepsError",
+    "Secret",
     "SerializationError",
     "Serializer",
     "SimpleWorker",

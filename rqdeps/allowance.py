@@ -8,12 +8,13 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 
 from rqdeps.errors import RqdepsError
+from rqdeps.mapping import SPREAD
 
 #: The environment variable that names the packages where nobody else does.
 ALLOW_VARIABLE: Final = "RQDEPS_ALLOW"
 
 #: What rqdeps itself has workers run: the job that spawns the others of a map. Each of those is checked when it runs.
-_OWN: Final = frozenset({"rqdeps.spreading.spread"})
+_OWN: Final = frozenset({SPREAD})
 
 
 class NotAllowedError(RqdepsError):

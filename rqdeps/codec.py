@@ -104,6 +104,10 @@ class Codec:
         """
         return replace(self, classes=partial(resolve_class, allowed=allowed), allowed=allowed)
 
+    def passing_on(self) -> Codec:
+        """The same for what is only passed on: classes are not imported, and secrets not opened."""
+        return replace(self, classes=None)
+
     def like(self, data: bytes) -> Codec:
         """The same for a job: its result, and what it enqueues, are written as its own payload was."""
         writes = self.reads if data[:1] == self.reads.mark else JSON

@@ -16,6 +16,7 @@ from rqdeps.dependency import REQUIRED, Output
 from rqdeps.errors import JobTimeoutError, SerializationError
 from rqdeps.imports import find_object
 from rqdeps.refusals import is_job, why_not
+from rqdeps.secret import HiddenSecret, SecretValue
 
 #: How many parts an output has in the line that tells of them: where, which job; and a third if it has a default.
 _PARTS: Final = (2, 3)
@@ -230,6 +231,8 @@ def _refuse_inside(value: Any, where: str) -> None:
                 f"{where} holds the output of job {found.job_id!r} among other things, where a serializer of your own "
                 "can't carry it: pass the output as an argument of its own"
             )
+        if isinstance(found, (SecretValue, HiddenSecret)):
+            raise SerializationError(f"{where} is or holds a Secret, which is carried by JSON only, encrypted")
         if is_job(type(found)):
             raise SerializationError(f"{where} {why_not(found)}")
         if isinstance(found, (list, tuple, Set, Mapping)) and id(found) not in seen:

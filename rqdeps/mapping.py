@@ -18,7 +18,7 @@ from rqdeps.retry import Retry
 _RETRIES: Final = 3
 
 #: What a map runs, in a worker: see there.
-_SPREAD: Final = "rqdeps.spreading.spread"
+SPREAD: Final = "rqdeps.spreading.spread"
 
 _DESCRIPTION: Final = "map of "
 
@@ -73,7 +73,7 @@ def map_data(
         fallback=None,
         rule=None,
     )
-    return FunctionCall(_SPREAD, (), values, own, kwargs_are_meant=True).data(codec)
+    return FunctionCall(SPREAD, (), values, own, kwargs_are_meant=True).data(codec)
 
 
 def mapped_by(function: str, description: str) -> str | None:
@@ -83,7 +83,7 @@ def mapped_by(function: str, description: str) -> str | None:
         function: the dotted path of the job's function.
         description: its description.
     """
-    return description.removeprefix(_DESCRIPTION) if function == _SPREAD else None
+    return description.removeprefix(_DESCRIPTION) if function == SPREAD else None
 
 
 def listed(items: object) -> list[Any]:

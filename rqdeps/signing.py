@@ -13,7 +13,7 @@ import hmac
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
@@ -65,6 +65,10 @@ class Keyring:
     def signs(self) -> bool:
         """Whether there is a key, so that everything is signed, and nothing else is accepted."""
         return bool(self._keys)
+
+    def derived(self, derive: Callable[[bytes], bytes]) -> list[bytes]:
+        """Keys for another purpose, one of each key."""
+        return [derive(key) for key in self._keys]
 
     def seal(self, data: bytes, context: Sequence[str], ids: Sequence[str] = ()) -> bytes:
         """Signs data; without a key, leaves it as it is.

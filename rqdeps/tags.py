@@ -10,6 +10,8 @@ A tag is an object with the single key ``"$"`` and a list, the type's name and i
 A dict with a key that is not a string, or with the key ``"$"``, is a tag of its keys and values in turn:
 ``{"$":["dict",1,"one",2,"two"]}``. So an object with the key ``"$"`` is always a tag, and the user's data never are.
 
+``{"$":["secret","<encrypted>"]}`` is what ``Secret(...)`` marked; what it holds is written in the same way.
+
 Carried are ``str``, ``int``, ``float``, ``bool``, ``None``, ``list``, ``dict``, ``tuple``, ``set``, ``frozenset``,
 ``bytes``, ``bytearray``, ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal``, ``UUID``, the paths of
 ``pathlib``, members of enums, instances of dataclasses, and ``Output``. Subclasses of the others are not, unless they
@@ -19,6 +21,7 @@ as workers do; elsewhere it comes back as ``Unbuilt``.
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import is_dataclass
@@ -32,6 +35,7 @@ from rqdeps.errors import JobTimeoutError, SerializationError
 from rqdeps.leaves import LEAVES, base64_of
 from rqdeps.records import fields_of, is_enum, made, member_of
 from rqdeps.refusals import FieldName, RefusedError, is_job, shown, why_not
+from rqdeps.secret import HiddenSecret, SecretValue, decrypt, encrypt, note_opened
 from rqdeps.unbuilt import Unbuilt
 
 #: The only key of a tag.
@@ -91,6 +95,8 @@ class Writer:
             return _tag("enum", class_path(kind), _write_plain(member_of(value)))
         if kind is Unbuilt and value.is_member:
             return _tag("enum", value.class_path, *map(_write_plain, value.fields.values()))
+        if kind is HiddenSecret:
+            return _tag("secret", value.token)
         write = _CONTAINERS.get(kind)
         if write is None:
             if not is_dataclass(kind) or is_job(kind):
@@ -127,6 +133,16 @@ class Writer:
             return _tag("output", output.job_id)
         return _tag("output", output.job_id, *self._write_all("the default of the output in ", [output.default]))
 
+    def _write_secret(self, secret: SecretValue) -> Any:
+        known = len(self.outputs)
+        (written,) = self._write_all("what is secret in ", [secret.value])
+        if len(self.outputs) > known:
+            raise RefusedError("is secret and holds an output: return Secret(...) from the job whose output it is")
+        try:
+            return _tag("secret", encrypt(json.dumps(written, ensure_ascii=False, allow_nan=False)))
+        except SerializationError as error:
+            raise RefusedError(f"is secret: {error}") from error
+
     def _write_dataclass(self, value: Any) -> Any:
         return self._write_fields(class_path(type(value)), fields_of(value))
 
@@ -162,6 +178,7 @@ _CONTAINERS: Final[Mapping[type, Callable[[Writer, Any], Any]]] = {
     frozenset: Writer._write_set,
     dict: Writer._write_dict,
     Output: Writer._write_output,
+    SecretValue: Writer._write_secret,
     Unbuilt: Writer._write_unbuilt,
 }
 
@@ -246,9 +263,23 @@ def reader_of(
             return _output_of(parts, output)
         if name in ("enum", "dataclass"):
             return _record_of(name, parts, found_classes)
+        if name == "secret":
+            return _secret_of(parts, read if classes is not None else None)
         return _make(name, parts)
 
     return read
+
+
+def _secret_of(parts: list[Any], read: Callable[[dict[str, Any]], Any] | None) -> Any:
+    """A secret: opened, if its parts are to be read."""
+    match parts:
+        case [str(token)] if read is None:
+            return HiddenSecret(token)
+        case [str(token)]:
+            value = json.loads(decrypt(token), object_hook=read)
+            note_opened(value)
+            return value
+    raise SerializationError("these bytes were damaged: they hold a secret without its text")
 
 
 def _name_and_parts(found: dict[str, Any]) -> tuple[str, list[Any]]:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -174,9 +175,11 @@ class Telling:
         job_id: the job that runs.
         attempt: which attempt it is, from 1.
         store: the deployment.
+        hide: takes out of a text what nobody shall see.
     """
 
-    def __init__(self, job_id: str, attempt: int, store: Store) -> None:
+    def __init__(self, job_id: str, attempt: int, store: Store, hide: Callable[[str], str] = str) -> None:
+        self._hide = hide
         self._job_id = job_id
         self._attempt = attempt
         self._store = store
@@ -193,7 +196,7 @@ class Telling:
             TypeError: ``done`` or ``total`` is no number, or ``note`` no text.
             ValueError: a number is negative, infinite or none.
         """
-        told = Progress.of(done, total, note, self._attempt)
+        told = Progress.of(done, total, self._hide(note) if isinstance(note, str) else note, self._attempt)
         with self._lock:
             self._progress = told
             if time.monotonic() >= max(self._progress_at, self._silent_until):
@@ -205,7 +208,7 @@ class Telling:
         Raises:
             TypeError: it is no text.
         """
-        lines = lines_of(text)
+        lines = lines_of(self._hide(text) if isinstance(text, str) else text)
         with self._lock:
             self._lines += lines
             if time.monotonic() >= self._silent_until:

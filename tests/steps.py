@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from rqdeps import DoNotRetry, Job, Queue, Snooze, get_current_job
+from rqdeps import DoNotRetry, Job, Queue, Secret, Snooze, get_current_job
 
 
 def nothing():
@@ -198,3 +198,20 @@ def tell(text):
     job.progress(1, 2, text)
     job.log(text)
     job.progress(2, 2)
+
+
+def length(text):
+    return len(text)
+
+
+def betray(secret):
+    """Tells its secret wherever it can."""
+    text = secret if isinstance(secret, str) else secret["password"]["text"]
+    job = get_current_job()
+    job.log(f"the password is {text}")
+    job.progress(1, 2, f"trying {text}")
+    raise ValueError(f"{text} is wrong", secret)
+
+
+def return_secret(first, second):
+    return Secret(first + second)

@@ -140,9 +140,13 @@ def test_the_environment_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch, v
     assert Worker("default", connection=valkey).allowance is None
 
 
-def test_pickles_and_an_allowance_are_refused_together(valkey: Redis) -> None:
+def test_pickles_and_an_allowance_are_refused_together_unless_all_is_signed(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match="what a pickle runs can't be limited by allow"):
         Worker("default", connection=valkey, serializer="pickle", allow=["allowed"])
+    monkeypatch.setenv("RQDEPS_SIGNING_KEY", "k" * 32)
+    assert Worker("default", connection=valkey, serializer="pickle", allow=["allowed"]).allowance is not None
 
 
 def test_the_command_line_says_what_may_run(valkey_url: str, valkey: Redis) -> None:

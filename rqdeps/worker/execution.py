@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
@@ -19,8 +19,10 @@ from rqdeps.enqueueing import stage_spawned
 from rqdeps.errors import ConnectionUnavailableError, JobTimeoutError, ResultExpiredError, SerializationError
 from rqdeps.functions import resolve
 from rqdeps.job import Job, current_job
+from rqdeps.mapping import SPREAD
 from rqdeps.outputs import OutputValues
 from rqdeps.retry import DoNotRetry, Snooze, mro_names
+from rqdeps.secret import OpenedSecrets
 from rqdeps.signing import SignatureError, seal_result, unseal_payload
 from rqdeps.spawning import SpawnedGraph, Spawning
 from rqdeps.store import Store
@@ -47,21 +49,23 @@ def execute(task: Task, store: Store) -> Report:
     except SignatureError as error:
         return replace(_raised(error, 0), may_retry=False)
     task = replace(task, payload=payload)
+    secrets = OpenedSecrets()
     store = store.with_codec(store.codec.like(task.payload))
     job: Job[Any] = Job(task.job_id, store)
     job.running_attempt = task.attempt
     job.spawning = Spawning(task.job_id, task.fence, task.queue)
-    job.telling = Telling(task.job_id, task.attempt, store)
+    job.telling = Telling(task.job_id, task.attempt, store, secrets.hide)
     job.failed_job = _failed_job(task)
     token = current_job.set(job)
     begun_at = time.monotonic_ns()
     try:
-        returned = _run(task, store, job.spawning)
+        with secrets.noting():
+            returned = _run(task, store, job.spawning)
         duration_ns = time.monotonic_ns() - begun_at
     except Snooze as snooze:
         return Report("snoozed", time.monotonic_ns() - begun_at, delay_ms=snooze.delay_ms)
     except BaseException as error:
-        return _raised(error, time.monotonic_ns() - begun_at)
+        return _raised(error, time.monotonic_ns() - begun_at, secrets.hide)
     finally:
         current_job.reset(token)
         job.spawning = None
@@ -85,7 +89,8 @@ def _run(task: Task, store: Store, spawning: Spawning) -> _Returned:
     except NotAllowedError as error:
         raise _UnrunnableError from error
     try:
-        args, kwargs = store.codec.decode_call(task.payload, OutputValues(task.outputs, store.codec).value_of)
+        codec = store.codec.passing_on() if task.function == SPREAD else store.codec
+        args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
     except (SerializationError, ResultExpiredError) as error:
         raise _UnrunnableError from error
     with _time_limit(task.timeout_ms):
@@ -134,7 +139,7 @@ def _time_limit(timeout_ms: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
 
 
-def _raised(error: BaseException, duration_ns: int) -> Report:
+def _raised(error: BaseException, duration_ns: int, hide: Callable[[str], str] = str) -> Report:
     may_retry = not isinstance(error, (DoNotRetry, _UnrunnableError))
     if isinstance(error, _UnrunnableError):
         assert error.__cause__ is not None
@@ -148,7 +153,7 @@ def _raised(error: BaseException, duration_ns: int) -> Report:
     return Report(
         "raised",
         duration_ns,
-        error_details(names[0], _message_of(error), text),
+        error_details(names[0], hide(_message_of(error)), hide(text)),
         error_names=names,
         may_retry=may_retry,
     )

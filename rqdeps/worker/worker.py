@@ -19,6 +19,7 @@ from rqdeps.ids import check_queue_name
 from rqdeps.job import store_of
 from rqdeps.pickling import PickleFormat
 from rqdeps.queue import Queue
+from rqdeps.signing import KEYS_VARIABLE, Keyring
 from rqdeps.store import Store
 from rqdeps.worker.options import DEFAULT_LEASE_MS, WorkerOptions
 from rqdeps.worker.simple import Loop
@@ -56,7 +57,7 @@ class Worker:
 
     Raises:
         ValueError: for names, numbers, sizes, a lease or a serializer that make no sense; or if pickles are to be read
-            with ``allow``, which could not keep them from running what they like.
+            with ``allow``, which could not keep them from running what they like, and without a signing key.
     """
 
     def __init__(
@@ -84,8 +85,12 @@ class Worker:
         store = _store_for(several, connection, url)
         codec = store.codec.changed(serializer, max_payload)
         self.allowance = _allowance(allow)
-        if self.allowance is not None and isinstance(codec.reads, PickleFormat):
-            raise ValueError("what a pickle runs can't be limited by allow: use another serializer, or leave allow out")
+        is_signed = Keyring.of_environment().signs
+        if self.allowance is not None and isinstance(codec.reads, PickleFormat) and not is_signed:
+            raise ValueError(
+                f"what a pickle runs can't be limited by allow: use another serializer, leave allow out, or set "
+                f"{KEYS_VARIABLE}, so that only those with the key can write pickles"
+            )
         self._store = store.with_codec(codec.for_worker(None if self.allowance is None else self.allowance.check))
 
     @property
