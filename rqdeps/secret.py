@@ -33,7 +33,7 @@ def Secret(value: T) -> T:  # noqa: N802 - it marks a value as a type would
     """Marks an argument as secret: the function gets the value, and nobody else.
 
     On the server it is encrypted; programs, ``rqdeps job`` and errors show ``<secret>``. Where the job's errors, logs
-    or progress contain it, ``***`` is stored instead. To keep it secret in what the function returns, mark it there too.
+    or progress contain it, ``***`` is stored instead. To keep it secret in what the function returns, mark it there.
 
     Args:
         value: what is secret: anything that arguments may be, but for outputs of other jobs.

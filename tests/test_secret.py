@@ -124,7 +124,7 @@ def test_an_output_can_not_be_secret(q: Queue) -> None:
 
 @pytest.mark.parametrize("serializer", ["pickle", own.backwards])
 def test_other_serializers_carry_no_secrets(valkey: Redis, serializer: Any) -> None:
-    with pytest.raises(SerializationError, match="a Secret.* is carried by JSON only, encrypted"):
+    with pytest.raises(SerializationError, match=r"a Secret.* is carried by JSON only, encrypted"):
         Queue(connection=valkey, serializer=serializer).enqueue(steps.echo, [Secret(PASSWORD)])
 
 
