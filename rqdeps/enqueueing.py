@@ -9,7 +9,7 @@ from typing import Any
 
 from rqdeps.codec import Codec
 from rqdeps.durations import to_ms
-from rqdeps.enqueue_data import EnqueueData, FunctionCall, delayed, order_of, reusable, scheduled
+from rqdeps.enqueue_data import EnqueueData, FunctionCall, delayed, reusable, scheduled
 from rqdeps.errors import (
     DependencyCycleError,
     DuplicateJobError,
@@ -20,6 +20,7 @@ from rqdeps.errors import (
 from rqdeps.job_record import JobRecord
 from rqdeps.lineage import refuse_circle
 from rqdeps.options import JobOptions, at_ms
+from rqdeps.ordering import order_of
 from rqdeps.spawning import SpawnedGraph
 from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rqdeps.enqueue_data import order_of
+from rqdeps.ordering import order_of
 from rqdeps.store import Store
 from rqdeps.store.calls import claims, reads, staging, upkeep
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome

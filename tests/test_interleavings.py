@@ -19,8 +19,8 @@ from redis import Redis
 
 import rqdeps.store.store
 from rqdeps.dependency import RULES
-from rqdeps.enqueue_data import order_of
 from rqdeps.errors import FallbackReleasedError, InvalidJobOperationError, UpstreamFailedError
+from rqdeps.ordering import order_of
 from rqdeps.store.calls import changes, claims, staging, upkeep
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome

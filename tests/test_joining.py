@@ -11,7 +11,7 @@ from every_status import budget, maintain
 from redis import Redis
 
 from rqdeps import Queue
-from rqdeps.enqueue_data import order_of
+from rqdeps.ordering import order_of
 from rqdeps.store.calls import changes, claims, reads, staging, upkeep, workflows
 from rqdeps.store.calls.claims import Outcome
 from rqdeps.store.calls.enqueue import Argument, EdgeKind, NewGroup, NewJob, enqueue

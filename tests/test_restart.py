@@ -18,7 +18,7 @@ from by_hand import LEASE_MS, HandWorker
 
 import rqdeps.store.store
 from rqdeps import Job, Queue, embedded
-from rqdeps.enqueue_data import order_of
+from rqdeps.ordering import order_of
 from rqdeps.store.calls import changes, claims, staging, upkeep
 from rqdeps.store.calls.claims import NO_RETRY, Outcome
 from rqdeps.store.invariants import check_invariants

@@ -20,7 +20,7 @@ import rqdeps.enqueueing
 import rqdeps.store.store
 from rqdeps import Dependency, Job, NoSuchJobError, Queue
 from rqdeps.dependency import RULES
-from rqdeps.enqueue_data import EnqueueData, order_of
+from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueueing import STAGINGS
 from rqdeps.errors import (
     ConnectionUnavailableError,
@@ -29,6 +29,7 @@ from rqdeps.errors import (
     GraphGivenUpError,
 )
 from rqdeps.fallback import Fallback
+from rqdeps.ordering import order_of
 from rqdeps.store.calls import changes, staging
 from rqdeps.store.calls.changes import Policy
 from rqdeps.store.scripts import BUDGET

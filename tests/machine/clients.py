@@ -15,7 +15,7 @@ from machine.base import CHOSEN_IDS, MANY_JOBS, QUEUES, Stager, Wish, picks, wis
 from machine.workers import Workers
 from rqdeps import DuplicateJobError, NoSuchJobError, Queue
 from rqdeps.dependency import RULES, Rule
-from rqdeps.enqueue_data import order_of
+from rqdeps.ordering import order_of
 from rqdeps.store.calls import staging
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, enqueue
 

@@ -13,9 +13,9 @@ from machine.base import MANY_CALLS, MANY_JOBS, QUEUES, Stager, Wish, picks, wis
 from machine.clients import Clients
 from rqdeps import DependencyCycleError, DuplicateJobError, NoSuchJobError
 from rqdeps.dependency import RULES, Rule
-from rqdeps.enqueue_data import order_of
 from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
 from rqdeps.lineage import refuse_circle
+from rqdeps.ordering import order_of
 from rqdeps.store.calls import staging
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
 from rqdeps.store.calls.staging import Spawner

@@ -1,0 +1,36 @@
+"""The order of jobs of one call: each after all that it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from rqdeps.store.calls.changes import circle
+from rqdeps.store.calls.enqueue import NewJob
+
+
+def order_of(jobs: Sequence[NewJob]) -> list[str]:
+    """The ids of jobs of one call, each after all that it waits for.
+
+    Raises:
+        ValueError: two of them have the same id.
+        DependencyCycleError: they would wait for each other in a circle.
+    """
+    waits_for: dict[str, set[str]] = {}
+    stands_in: dict[str, str] = {}
+    for job in jobs:
+        if job.id in waits_for:
+            raise ValueError(f"two jobs of one call have the id {job.id!r}")
+        waits_for[job.id] = {job_id for group in job.groups for _, job_id in group.members}
+        if fallback := job.fields.get("fallback"):
+            stands_in[job.id] = str(fallback)
+    for job_id, dependencies in waits_for.items():  # who waits for a job waits for what may stand in for it
+        for dependency in list(dependencies):
+            stand_in = stands_in.get(dependency)
+            while stand_in is not None and stand_in != job_id:
+                dependencies.add(stand_in)
+                stand_in = stands_in.get(stand_in)
+    try:
+        return list(TopologicalSorter(waits_for).static_order())
+    except CycleError as error:
+        raise circle(list(reversed(error.args[1]))) from None
