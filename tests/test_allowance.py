@@ -165,6 +165,6 @@ def test_the_command_line_says_what_may_run(valkey_url: str, valkey: Redis) -> N
         "a.b",
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "runs only what is defined in json, a.b" in ran.stderr
+    assert "runs only what is defined in json, a.b\n" in ran.stderr
     assert "NotAllowedError: os.getpid may not run here" in ran.stderr
     assert job.is_failed

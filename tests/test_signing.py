@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -321,3 +323,15 @@ def test_a_waiting_program_is_told_that_a_job_was_refused(q: Queue, monkeypatch:
     SimpleWorker([q]).work(burst=True)
     with pytest.raises(JobFailedError, match="SignatureError"):
         job.wait(timeout=1)
+
+
+@pytest.mark.usefixtures("q")
+def test_a_worker_says_that_it_accepts_only_what_is_signed(valkey_url: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "rqdeps", "worker", "--burst", "--url", valkey_url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "lease 30 s, accepts only what is signed\n" in ran.stderr
+    assert NEW not in ran.stderr

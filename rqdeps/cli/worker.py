@@ -11,6 +11,7 @@ import click
 from rqdeps.allowance import ALLOW_VARIABLE
 from rqdeps.cli.options import url_option
 from rqdeps.codec import MAX_PAYLOAD_VARIABLE, SERIALIZER_VARIABLE
+from rqdeps.signing import Keyring
 from rqdeps.worker import Worker
 
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -105,7 +106,8 @@ def worker(
         f"rqdeps worker {chosen.name} on {chosen.address}: "
         f"queue{'s' * (len(chosen.queue_names) > 1)} {', '.join(chosen.queue_names)}, "
         f"{processes} process{'es' * (processes > 1)}, lease {lease:g} s"
-        f"{'' if chosen.allowance is None else f', runs only what is defined in {chosen.allowance}'}",
+        f"{'' if chosen.allowance is None else f', runs only what is defined in {chosen.allowance}'}"
+        f"{', accepts only what is signed' if Keyring.of_environment().signs else ''}",
         err=True,
     )
     chosen.work(burst=burst, max_jobs=max_jobs)
