@@ -84,12 +84,19 @@ def _homes(found: Any) -> list[tuple[str, str | None]]:
         owner = found.__self__ if isinstance(found.__self__, type) else type(found.__self__)
         return [*_homes(found.__func__), ("its class", owner.__module__)]
     if isinstance(found, type):
-        return [("it", found.__module__), *(_maker(found, name) for name in ("__new__", "__init__"))]
+        metaclass = ("its metaclass", _home_of_call(type(found)) or found.__module__)
+        return [("it", found.__module__), *(_maker(found, name) for name in ("__new__", "__init__")), metaclass]
     if isinstance(found, (FunctionType, BuiltinFunctionType)):
         return [("it", _text(getattr(found, "__module__", None)))]
     # An object that can be called, by a method that its class may have inherited.
     call = getattr(type(found), "__call__", None)  # noqa: B004
     return [("its class", type(found).__module__), ("its __call__", _text(getattr(call, "__module__", None)))]
+
+
+def _home_of_call(metaclass: type) -> str | None:
+    """Where it was defined what happens when a class is called; ``None`` where that is Python's own."""
+    home = next((each.__module__ for each in metaclass.__mro__ if "__call__" in vars(each)), "builtins")
+    return None if home in _HARMLESS else home
 
 
 #: What ``functools.cache`` and ``lru_cache`` make of a function.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -42,16 +41,16 @@ class Attempt:
     @classmethod
     def read(cls, record: AttemptRecord) -> Attempt:
         """The attempt that a record tells of."""
-        details = json.loads(record.details) if record.details else {}
+        details = record.told
         return cls(
             number=record.attempt,
             outcome=record.outcome,
             started_at=moment(record.started_at_ms),
             ended_at=moment(record.ended_at_ms),
             worker=worker_of(record.holder),
-            error_type=details.get("type", ""),
-            message=details.get("message", ""),
-            traceback=details.get("traceback", ""),
+            error_type=details["type"],
+            message=details["message"],
+            traceback=details["traceback"],
         )
 
 

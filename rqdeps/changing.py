@@ -9,7 +9,7 @@ from rqdeps.codec import Codec
 from rqdeps.dependency import Dependency, JobRef, Rule
 from rqdeps.enqueueing import carry_on_cascades
 from rqdeps.errors import GraphTooLargeError, NoSuchJobError, UpstreamFailedError
-from rqdeps.job_record import JobRecord, refresh
+from rqdeps.job_record import JobRecord, opened_payload, refresh
 from rqdeps.lineage import culprits, edges_of, refuse_circle
 from rqdeps.reading import fetch_fields
 from rqdeps.registry import MOST_JOBS
@@ -160,13 +160,12 @@ def skip(job_id: str, output: Any, codec: Codec) -> Conversation[None]:
     Raises:
         InvalidJobOperationError: it has finished already.
         NoSuchJobError: there is no such job.
-        SerializationError: the value can't be carried.
+        SerializationError: the value can't be carried; or all is signed, and the job is not.
     """
     value = codec.encode_output(output)
     if Keyring.of_environment().signs:
-        ((_, fields),) = yield from fetch_fields([job_id])
-        stands_for = (fields or {}).get("fallback_of", b"").decode()
-        value = seal_result(value, [job_id, *([stands_for] if stands_for else [])])
+        _, stands_for = yield from opened_payload(JobRecord(job_id))
+        value = seal_result(value, [job_id, *stands_for])
     left = yield from ask(changes.skip(job_id, value, "a person had it skipped, with this value as its output"))
     yield from carry_on_cascades(left)
 

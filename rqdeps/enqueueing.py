@@ -17,10 +17,11 @@ from rqdeps.errors import (
     GraphGivenUpError,
     NoSuchJobError,
 )
-from rqdeps.job_record import JobRecord
+from rqdeps.job_record import JobRecord, opened_payload, refresh
 from rqdeps.lineage import refuse_circle
 from rqdeps.options import JobOptions, at_ms
 from rqdeps.ordering import order_of
+from rqdeps.signing import Keyring, seal_payload
 from rqdeps.spawning import SpawnedGraph
 from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep
@@ -185,9 +186,29 @@ def enqueue_job(job: JobRecord, queue: str, registered: RegisteredQueues) -> Con
         InvalidJobOperationError: it was released before.
     """
     if job.draft is None:
-        yield from carry_on_cascades((yield from ask(changes.release([job.id], queue=queue))))
+        payloads = yield from _signed_for(job.id, queue)
+        yield from carry_on_cascades((yield from ask(changes.release([job.id], queue=queue, payloads=payloads))))
     else:
         yield from enqueue_datas([replace(job.draft, queue=queue)], queue, registered)
+
+
+def _signed_for(job_id: str, queue: str) -> Conversation[dict[str, bytes]]:
+    """The payloads of a job, and of what stands in for it, signed for the queue to which they move; none without a key.
+
+    Raises:
+        SignatureError: one of them was not signed for the queue in which it is.
+    """
+    payloads: dict[str, bytes] = {}
+    known: str | None = job_id if Keyring.of_environment().signs else None
+    while known is not None:
+        job = JobRecord(known)
+        yield from refresh(job)
+        if job.origin == queue:
+            break
+        payload, stands_for = yield from opened_payload(job)
+        payloads[known] = seal_payload(payload, known, queue, job.func_name, job.signed_options, stands_for)
+        known = job.fallback_id
+    return payloads
 
 
 def save_held(data: EnqueueData, registered: RegisteredQueues) -> Conversation[None]:

@@ -322,13 +322,23 @@ def call_of(job: JobRecord, codec: Codec) -> Conversation[tuple[tuple[Any, ...],
     """
     if job.draft is not None:
         return codec.decode_call(job.draft.payload, lambda output: output)
+    payload, _ = yield from opened_payload(job)
+    return codec.decode_call(payload, lambda output: output)
+
+
+def opened_payload(job: JobRecord) -> Conversation[tuple[bytes, list[str]]]:
+    """A job's payload, once its signature has been checked, and the ids of the jobs that this one stands in for.
+
+    Raises:
+        NoSuchJobError: it has been deleted.
+        SignatureError: its signature does not fit, is missing where there is a key, or there is none to check it.
+    """
     if job._loaded is None:
         yield from refresh(job)
     _, sealed = yield from ask(reads.read_part(job.id, "payload"))
     if sealed is None:
         raise NoSuchJobError(job.id)
-    payload, _ = unseal_payload(sealed, job.id, job.origin, job.func_name, job.signed_options)
-    return codec.decode_call(payload, lambda output: output)
+    return unseal_payload(sealed, job.id, job.origin, job.func_name, job.signed_options)
 
 
 def describe(job: JobRecord, codec: Codec) -> Conversation[str]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from importlib import import_module
 from typing import Any, Final, NoReturn, TypeVar, cast
+from urllib.parse import quote
 
 from rqdeps.errors import SerializationError
 from rqdeps.signing import KEYS_VARIABLE, Keyring
@@ -138,11 +142,16 @@ class OpenedSecrets:
                 waiting += [*each.keys(), *each.values()]
             elif isinstance(each, (list, tuple, set, frozenset)):
                 waiting += each
+            elif is_dataclass(each) and not isinstance(each, type):
+                waiting += [getattr(each, field.name, None) for field in fields(each)]
+            elif isinstance(each, Enum):
+                waiting.append(each.value)
             elif isinstance(each, (bytes, bytearray)):
                 waiting += [each.decode("utf-8", "replace"), repr(bytes(each))[2:-1]]
             elif each is not None and not isinstance(each, bool):
                 text = each if isinstance(each, str) else str(each)
-                self._texts.update(form for form in (text, repr(text)[1:-1]) if len(form) >= _SHORTEST)
+                forms = (text, repr(text)[1:-1], json.dumps(text)[1:-1], quote(text, safe=""), *text.splitlines())
+                self._texts.update(form for form in forms if len(form) >= _SHORTEST)
 
     def hide(self, text: str) -> str:
         """The text without any of them."""

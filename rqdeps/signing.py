@@ -144,7 +144,8 @@ def options_of(timeout_ms: object, retries: object, retry: object) -> str:
         retries: how often the job is tried again; ``None`` for never.
         retry: when, and after which errors; ``None`` for always at once.
     """
-    return "\n".join(str(value or "") for value in (timeout_ms, retries, retry))
+    limit = "" if timeout_ms is None or timeout_ms == "" else timeout_ms
+    return f"{limit}\n{retries or 0}\n{retry or ''}"
 
 
 def seal_payload(

@@ -55,6 +55,7 @@ def test_what_is_defined_inside_may_run(name: str) -> None:
         ("inherited_call", "its __call__ was defined in allowed.outside"),
         ("Inheriting.of_class", "it was defined in allowed.outside"),
         ("outside.run", "it was defined in allowed.outside"),
+        ("OfMeta", "its metaclass was defined in allowed.outside"),
         ("lower", "does not tell where it was defined"),
     ],
 )

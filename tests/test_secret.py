@@ -13,6 +13,7 @@ import steps
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from models import Color, Point
 from redis import Redis
 
 import rqdeps.secret
@@ -211,3 +212,10 @@ def test_short_secrets_do_not_make_everything_illegible() -> None:
 
 def test_the_key_that_encrypts_is_not_the_one_that_signs() -> None:
     assert rqdeps.secret._derive(KEY.encode()) != KEY.encode()
+
+
+def test_secrets_are_found_in_dataclasses_enums_and_lines() -> None:
+    secrets = OpenedSecrets()
+    secrets.note([Point("first-one", Color.RED), "line one\nline two", "a/b c?d"])
+    assert secrets.hide("  | line two") == "  | ***"
+    assert secrets.hide("first-one a%2Fb%20c%3Fd") == "*** ***"

@@ -335,3 +335,57 @@ def test_a_worker_says_that_it_accepts_only_what_is_signed(valkey_url: str) -> N
     )
     assert "lease 30 s, accepts only what is signed\n" in ran.stderr
     assert NEW not in ran.stderr
+
+
+# What a reviewer found
+
+
+def test_a_saved_job_and_its_fallback_may_move_to_another_queue(q: Queue, work: Work, valkey: Redis) -> None:
+    job = Job.create(steps.boom, args=("x",), connection=valkey, fallback=Fallback(steps.echo, "instead"))
+    job.save()
+    taking = q.enqueue(steps.echo, job.output)
+    Queue("other", connection=valkey).enqueue_job(job)
+    work("other", "default")
+    assert taking.result == "instead"
+    forged = Job.create(steps.echo, args=("x",), connection=valkey)
+    forged.save()
+    store(forged, "function", "os.system")
+    with pytest.raises(SignatureError):  # moving signs nothing that was not signed before
+        Queue("other", connection=valkey).enqueue_job(forged)
+    forged.delete()
+
+
+def test_who_skips_a_job_signs_for_no_other_than_it_stood_in_for(q: Queue, work: Work) -> None:
+    victim, skipped = q.enqueue(steps.echo, "right"), q.options(hold=True).enqueue(steps.nothing)
+    work()
+    store_field(skipped, "fallback_of", victim.id)
+    skipped.skip("wrong")
+    q.store.client.hdel(f"{{rqdeps}}:job:{skipped.id}", "fallback_of")
+    store(victim, "result", stored(skipped, "result"))
+    with pytest.raises(SignatureError):
+        _ = victim.result
+
+
+def store_field(job: Job[Any], name: str, value: str) -> None:
+    job._store.client.hset(f"{{rqdeps}}:job:{job.id}", name, value)
+
+
+def test_what_is_skipped_may_stand_in_for_all_that_it_stands_behind(q: Queue, work: Work) -> None:
+    job = q.enqueue(steps.boom, fallback=Fallback(steps.boom, "1", fallback=Fallback(steps.boom, "2")))
+    taking = q.enqueue(steps.echo, job.output)
+    q.pause()
+    first = Job.fetch(Job.fetch(job.id, q.store.client).fallback_id or "", q.store.client)
+    second = Job.fetch(first.fallback_id or "", q.store.client)
+    q.resume()
+    work()
+    assert taking.is_upstream_failed
+    second.skip("skipped")
+    work()
+    assert taking.result == "skipped"
+
+
+def test_no_time_limit_can_not_be_written_where_there_was_one(q: Queue, work: Work) -> None:
+    job = q.enqueue(steps.nothing)
+    store_field(job, "timeout", "0")
+    work()
+    assert_refused(job, "with other options")

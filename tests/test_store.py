@@ -184,6 +184,7 @@ def test_reading_creates_no_embedded_folder(tmp_path: Path):
         ("unix://user:secret@/tmp/socket?db=1", "unix://user:***@/tmp/socket?db=1"),
         ("unix:///tmp/a:b@c", "unix:///tmp/a:b@c"),
         ("user:secret@host", "user:***@host"),
+        ("redis://user%3Asecret@host", "redis://user%3A***@host"),
         ("redis://host?password=secret&db=1", "redis://host?password=***&db=1"),
         ("rediss://host?db=1&ssl_password=secret", "rediss://host?db=1&ssl_password=***"),
         ("redis://:\nsecret@host", "redis://:***@host"),
@@ -195,7 +196,16 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://user:secret@host", "redis://:secret@host:x", "user:secret@host", "redis://:secret@h?a=1", "a:secret@"],
+    [
+        *(
+            "http://user:secret@host",
+            "redis://:secret@host:x",
+            "user:secret@host",
+            "redis://:secret@h?a=1",
+            "a:secret@",
+        ),
+        *("redis://user:secret/x@host", "redis://user:x#secret@host", "rediss://user:secret?x@host:port"),
+    ],
 )
 def test_an_error_about_a_url_does_not_tell_its_password(url: str):
     with pytest.raises(ValueError, match="is no URL of a server") as caught:

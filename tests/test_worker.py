@@ -599,3 +599,36 @@ def test_a_fallback_gets_the_arguments_and_the_error_of_its_job(q: Queue, valkey
     other = q.enqueue(steps.failed_job)
     make("work", connection=valkey).work(burst=True)
     assert other.result is None
+
+
+# Data that nobody of ours has written
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("timeout", "abc"), ("function", b"\xff\xfe.x"), ("retry", "zzz"), ("failures", "-5")]
+)
+@pytest.mark.parametrize("kind", [Worker, SimpleWorker])
+def test_a_job_that_makes_no_sense_fails_and_nothing_else_does(
+    valkey: Redis, name: str, value: str | bytes, kind: type[Worker]
+) -> None:
+    queue = Queue("work", connection=valkey)
+    broken, good = queue.enqueue(steps.boom, retry=3), queue.enqueue(steps.echo, 1)
+    valkey.hset(f"{{rqdeps}}:job:{broken.id}", name, value)
+    kind("work", connection=valkey).work(burst=True)
+    assert good.result == 1
+    assert valkey.hget(f"{{rqdeps}}:job:{broken.id}", "status") == b"failed"
+    valkey.delete(*valkey.keys("*"))
+
+
+@pytest.mark.parametrize("details", [b"{garbage", b"[1]", b"\xff"])
+@pytest.mark.parametrize("kind", [Worker, SimpleWorker])
+def test_a_fallback_runs_whatever_is_noted_of_the_failure(valkey: Redis, details: bytes, kind: type[Worker]) -> None:
+    queue = Queue("work", connection=valkey)
+    job = queue.enqueue(steps.boom, fallback=steps.nothing)
+    kind("work", connection=valkey).work(burst=True, max_jobs=1)
+    head = valkey.lindex(f"{{rqdeps}}:attempts:{job.id}", -1).partition(b"\n")[0]
+    valkey.lset(f"{{rqdeps}}:attempts:{job.id}", -1, head + b"\n" + details)
+    kind("work", connection=valkey).work(burst=True)
+    job.refresh()
+    assert Job.fetch(job.fallback_id or "", valkey).is_finished
+    assert job.attempts[-1].message == ""

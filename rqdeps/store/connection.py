@@ -102,7 +102,12 @@ def _client_of(kind: Any, place: _Place, *, retry: object) -> Any:
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # names in the URL's query that redis-py does not know
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{place.address!r} is no URL of a server: {error}") from error
+        # What redis-py says of a URL may hold parts of a password that contains characters like "/" or "#".
+        why = "" if "@" in place.url else f": {error}"
+        raise ValueError(
+            f"{place.address!r} is no URL of a server{why}; characters in a password that mean something in a URL are "
+            "written as % and two digits"
+        ) from None
     return client
 
 
@@ -115,4 +120,5 @@ _HINT = (
 def display_url(url: str) -> str:
     """A URL as it may be shown: without its password."""
     text = re.sub(r"^(\w+://|(?!\w+://))([^:@/]*):.*@", r"\1\2:***@", url, flags=re.DOTALL)
+    text = re.sub(r"(%3a)[^@/]*@", r"\1***@", text, flags=re.IGNORECASE)  # a colon that was quoted with the rest
     return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", text, flags=re.IGNORECASE)

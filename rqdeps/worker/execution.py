@@ -84,16 +84,13 @@ class _Returned:
 
 
 def _run(task: Task, store: Store, spawning: Spawning) -> _Returned:
-    try:
-        function = resolve(task.function, store.codec.allowed)
-    except NotAllowedError as error:
-        raise _UnrunnableError from error
-    try:
-        codec = store.codec.passing_on() if task.function == SPREAD else store.codec
-        args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
-    except (SerializationError, ResultExpiredError) as error:
-        raise _UnrunnableError from error
     with _time_limit(task.timeout_ms):
+        try:
+            function = resolve(task.function, store.codec.allowed)
+            codec = store.codec.passing_on() if task.function == SPREAD else store.codec
+            args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
+        except (NotAllowedError, SerializationError, ResultExpiredError) as error:
+            raise _UnrunnableError from error
         value = function(*args, **kwargs)
         try:
             data, outputs = store.codec.encode_result(value)
@@ -116,7 +113,9 @@ def _stage(graph: SpawnedGraph, queue: str, store: Store) -> int:
 def _failed_job(task: Task) -> FailedJob | None:
     for job_id, (status, value) in task.outputs.items():
         if status == "fallback":
-            return FailedJob(job_id, Attempt.read(read_attempt(value)) if value else None)
+            with contextlib.suppress(ValueError):  # no release of rqdeps writes an attempt that can't be read
+                return FailedJob(job_id, Attempt.read(read_attempt(value)) if value else None)
+            return FailedJob(job_id, None)
     return None
 
 

@@ -115,7 +115,10 @@ class Held:
         claim = self.claim
         if not report.may_retry or claim.failures >= claim.retries:
             return NO_RETRY
-        retry = Retry.decode(claim.retries, claim.retry_policy)
-        if not retry.retries(report.error_names):
+        try:
+            retry = Retry.decode(claim.retries, claim.retry_policy)
+            if not retry.retries(report.error_names):
+                return NO_RETRY
+            return retry.delay_ms(claim.failures + 1, random.random())  # noqa: S311 - spreads load, guards nothing
+        except (ValueError, LookupError):  # no release of rqdeps writes such a policy
             return NO_RETRY
-        return retry.delay_ms(claim.failures + 1, random.random())  # noqa: S311 - spreads load, guards nothing

@@ -92,6 +92,10 @@ class OwnProcess(subprocess.Popen):
         pass
 
 
+class OfMeta(metaclass=outside.Meta):
+    pass
+
+
 class Inheriting(outside.Callable):
     pass
 

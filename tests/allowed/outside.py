@@ -12,3 +12,8 @@ class Callable:
     @classmethod
     def of_class(cls):
         return "outside"
+
+
+class Meta(type):
+    def __call__(cls):
+        return "outside"

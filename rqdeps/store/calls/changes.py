@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -153,12 +153,13 @@ def skip(job_id: str, value: bytes, reason: str) -> Call[int]:
     return Call("skip", [0, *args], read, args_again=[1, *args])
 
 
-def release(job_ids: Sequence[str], *, queue: str = "") -> Call[int]:
+def release(job_ids: Sequence[str], *, queue: str = "", payloads: Mapping[str, bytes] | None = None) -> Call[int]:
     """Lets held jobs go, all of them or none. The result counts the cascades left.
 
     Args:
         job_ids: the jobs.
         queue: where to move them first; nothing to leave them where they are.
+        payloads: what some of them, or of their fallbacks, hold from now on, signed for that queue.
 
     Raises:
         NoSuchJobError: there is no such job.
@@ -173,7 +174,8 @@ def release(job_ids: Sequence[str], *, queue: str = "") -> Call[int]:
             raise NoSuchJobError(job_id)
         raise InvalidJobOperationError(f"job {job_id!r} is {text(reply[2])}, and not held: there is nothing to release")
 
-    args: list[Argument] = [queue, *counted(job_ids)]
+    signed = [part for pair in (payloads or {}).items() for part in pair]
+    args: list[Argument] = [queue, *counted(job_ids), *counted(signed)]
     return Call("release", [0, *args], read, args_again=[1, *args])
 
 

@@ -125,10 +125,35 @@ def _read_settled(reply: list[Any]) -> Settled:
     return Settled(
         statuses=texts(statuses),
         released=[(text(released[i]), text(released[i + 1])) for i in range(0, len(released), 2)],
-        claimed=[_read_claimed(fields) for fields in claimed],
+        claimed=[_claimed(fields) for fields in claimed],
         cascades_left=left,
         has_more=bool(more),
     )
+
+
+#: The function of a job whose fields can't be read: none, so that it fails, and nothing else does.
+UNREADABLE: Final = "(unreadable)"
+
+
+def _claimed(fields: list[Any]) -> Claimed:
+    """A job that was claimed; as one without a function if what is stored of it makes no sense."""
+    try:
+        return _read_claimed(fields)
+    except ValueError:  # which no release of rqdeps writes
+        job_id, queue, fence, attempt = fields[:4]
+        return Claimed(
+            id=job_id.decode("utf-8", "replace"),
+            queue=queue.decode("utf-8", "replace"),
+            fence=int(fence),
+            attempt=attempt,
+            failures=0,
+            retries=0,
+            function=UNREADABLE,
+            payload=b"",
+            timeout_ms=None,
+            retry_policy="",
+            wants_outputs=False,
+        )
 
 
 def _read_claimed(fields: list[Any]) -> Claimed:

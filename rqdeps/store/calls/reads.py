@@ -45,8 +45,17 @@ class AttemptRecord:
     @property
     def error(self) -> str:
         """The exception and what it said, in short, or nothing."""
-        details = json.loads(self.details) if self.details else {}
-        return error_line(str(details.get("type", "")), str(details.get("message", "")))
+        return error_line(self.told["type"], self.told["message"])
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the worker told of it, ``type``, ``message`` and ``traceback``: empty where it told nothing."""
+        try:
+            details = json.loads(self.details) if self.details else {}
+        except ValueError:  # which no release of rqdeps writes
+            details = {}
+        names = ("type", "message", "traceback")
+        return {name: str(details.get(name, "")) if isinstance(details, dict) else "" for name in names}
 
 
 def attempts(job_id: str) -> Call[list[AttemptRecord]]:

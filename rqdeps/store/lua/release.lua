@@ -2,9 +2,10 @@
 -- release: lets held jobs go: to their queue, or to wait for their time or their dependencies.
 --   KEYS   prefix
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · queue to move them to, or empty · list of ids
+--          list of id, payload, …: what these hold from now on, signed for that queue; fallbacks among them
 --   reply  {'ok', cascades left} · {'unknown', id} · {'refused', id, its status}
 
-local again, queue, ids = argument.text() == '1', argument.text(), argument.list()
+local again, queue, ids, payloads = argument.text() == '1', argument.text(), argument.list(), argument.list()
 
 local held, read = {}, {}
 for _, id in ipairs(ids) do
@@ -45,6 +46,11 @@ for _, j in ipairs(held) do
     move_fallbacks(j, from)
   end
   place(j, edges.read_groups(edges.deciding(j)), fields, { left = true })
+end
+for i = 1, #held > 0 and #payloads or 0, 2 do
+  local fields = {}
+  job.put(fields, payloads[i], 'payload', payloads[i + 1])
+  redis.call('HSET', key('job', payloads[i]), unpack(fields))
 end
 local left = deliver(BUDGET - MOVE_COST * #ids)
 wake.flush()
