@@ -90,3 +90,8 @@ def worker_of(holder: str) -> str:
 def moment(at_ms: int) -> datetime:
     """Milliseconds of the server's clock as a moment."""
     return datetime.fromtimestamp(at_ms / 1000, timezone.utc)
+
+
+def stored_moment(value: str | bytes | None) -> datetime | None:
+    """The moment that a field stands for, which a job may not have."""
+    return None if value is None else moment(int(value))

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Final, Protocol
 
 from rqdeps import serializers
-from rqdeps.dependency import REQUIRED, Output
+from rqdeps.dependency import REQUIRED, Output, note_output
 from rqdeps.errors import JobTimeoutError, SerializationError
 from rqdeps.imports import find_object
 from rqdeps.refusals import is_job, why_not
@@ -128,9 +128,7 @@ class CustomFormat:
             if type(value) is Output:
                 _refuse_inside(value.default, f"the default of {where}")
                 places.append([place, value.job_id] if value.is_required else [place, value.job_id, 1])
-                known = outputs.get(value.job_id)
-                if known is None or (value.is_required and not known.is_required):
-                    outputs[value.job_id] = value
+                note_output(outputs, value)
             else:
                 _refuse_inside(value, where)
         call = [[_held(value) for value in args], {name: _held(value) for name, value in kwargs.items()}]

@@ -105,6 +105,13 @@ class Output:
         )
 
 
+def note_output(known: dict[str, Output], output: Output) -> None:
+    """Adds an output to those met, of which there is one for each job: a required one stays, whatever follows."""
+    other = known.get(output.job_id)
+    if other is None or (output.is_required and not other.is_required):
+        known[output.job_id] = output
+
+
 def check_rule(rule: object) -> Rule:
     """The rule, if it is one. Raises ``ValueError`` otherwise."""
     if rule not in RULES:

@@ -94,3 +94,8 @@ def format_ms(ms: float) -> str:
     large, small = next((large, small) for limit_ms, large, small in _TWO_UNITS if ms < limit_ms)
     whole, rest = divmod(round(ms / _UNITS_MS[small]), _UNITS_MS[large] // _UNITS_MS[small])
     return f"{whole} {large} {rest:02d} {small}"
+
+
+def format_time(time: timedelta) -> str:
+    """Say a timedelta for people, as ``format_ms`` does."""
+    return format_ms(time / timedelta(milliseconds=1))

@@ -13,6 +13,7 @@ from rqdeps.store import Conversation
 from rqdeps.store.calls import reads
 from rqdeps.store.calls.reads import EdgeRecord, Standing
 from rqdeps.store.conversation import ask
+from rqdeps.text import times
 
 #: How many jobs a sentence names.
 _NAMED = 3
@@ -73,7 +74,7 @@ def _deferred(job: JobRecord) -> Conversation[str]:
     rules = sorted({edge.rule for edge in waiting})
     names = yield from _each(_waited_for(edge) for edge in waiting[:_NAMED])
     named = _and(names, more=len(waiting) > _NAMED)
-    return f"waits for {len(waiting)} of {_times(len(edges), 'dependency')} ({', '.join(rules)}): {named}"
+    return f"waits for {len(waiting)} of {times(len(edges), 'dependency')} ({', '.join(rules)}): {named}"
 
 
 def _waited_for(edge: EdgeRecord) -> Conversation[str]:
@@ -117,13 +118,13 @@ def _scheduled(job: JobRecord) -> Conversation[str]:
     when = _duration(standing.due_ms)
     nobody = yield from _nobody_there(standing)
     if job.attempt:
-        return f"runs again in {when}, after {_times(job.attempt, 'attempt')}{nobody}"
+        return f"runs again in {when}, after {times(job.attempt, 'attempt')}{nobody}"
     return f"waits for its time, which comes in {when}{nobody}"
 
 
 def _queued(job: JobRecord) -> Conversation[str]:
     standing = yield from ask(reads.standing(job.id))
-    place = "is behind many jobs" if standing.ahead is None else f"is behind {_times(standing.ahead, 'job')}"
+    place = "is behind many jobs" if standing.ahead is None else f"is behind {times(standing.ahead, 'job')}"
     if standing.ahead == 0:
         place = "is next"
     if standing.is_paused:
@@ -165,10 +166,10 @@ def _joining(job: JobRecord) -> Conversation[str]:
     named = _and(names, more=len(waiting) > _NAMED)
     if job.is_workflow:
         doing = f"is the end of workflow {job.given_description or job.id}, and waits"
-        what = _times(len(edges), "job")
+        what = times(len(edges), "job")
     else:
         doing = "has run, and waits"
-        what = f"{_times(len(edges), 'job')} that it spawned"
+        what = f"{times(len(edges), 'job')} that it spawned"
     canceled = "; it was canceled" if job.is_being_stopped else ""
     return f"{doing} for {len(waiting)} of {what}: {named}{canceled}"
 
@@ -271,12 +272,6 @@ def _each(conversations: Iterable[Conversation[str]]) -> Conversation[list[str]]
 
 def _and(names: Sequence[str], *, more: bool) -> str:
     return "; ".join([*names, *(["and others"] if more else [])])
-
-
-def _times(count: int, what: str) -> str:
-    if count == 1:
-        return f"{count} {what}"
-    return f"{count} {what[:-1]}ies" if what.endswith("y") else f"{count} {what}s"
 
 
 def _duration(ms: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rqdeps.attempts import moment, worker_of
+from rqdeps.attempts import stored_moment, worker_of
 from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError, SerializationError
@@ -270,8 +270,7 @@ class JobRecord:
         return int(self._fields.get(name, default))
 
     def _time(self, name: str) -> datetime | None:
-        value = self._fields.get(name)
-        return None if value is None else moment(int(value))
+        return stored_moment(self._fields.get(name))
 
     @property
     def signed_options(self) -> str:

@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Final
 
-from rqdeps.dependency import Output
+from rqdeps.dependency import Output, note_output
 from rqdeps.errors import JobTimeoutError, SerializationError
 from rqdeps.refusals import RefusedError, is_job, shown, why_not
 from rqdeps.tags import PLAIN, OutputError
@@ -109,9 +109,7 @@ class _Pickler(pickle.Pickler):
         if kind in PLAIN:
             return None
         if kind is Output:
-            known = self.outputs.get(obj.job_id)
-            if known is None or (obj.is_required and not known.is_required):
-                self.outputs[obj.job_id] = obj
+            note_output(self.outputs, obj)
             return (_OUTPUT, obj.job_id) if obj.is_required else (_OUTPUT, obj.job_id, obj.default)
         if is_job(kind):
             raise RefusedError(why_not(obj))

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import quote
 
+from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
 from rqdeps.signing import KEYS_VARIABLE, Keyring
 
@@ -45,16 +46,13 @@ def Secret(value: T) -> T:  # noqa: N802 - it marks a value as a type would
     Raises:
         TypeError: it is the output of another job.
     """
-    if hasattr(value, "job_id") and hasattr(value, "is_required"):
+    if isinstance(value, Output):
         raise TypeError("an output can't be marked as secret: return Secret(...) from the job whose output it is")
     return cast(T, SecretValue(value))
 
 
-class SecretValue:
-    """A value marked as secret, on its way to the server."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
+class _Unseen:
+    """What shows nothing of itself, and is carried by JSON only."""
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -63,23 +61,24 @@ class SecretValue:
         raise TypeError("a Secret is carried by JSON only, encrypted")
 
 
-class HiddenSecret:
+class SecretValue(_Unseen):
+    """A value marked as secret, on its way to the server."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class HiddenSecret(_Unseen):
     """A secret that was not opened, as programs see it. It may be passed on."""
 
     def __init__(self, token: str) -> None:
         self.token = token
-
-    def __repr__(self) -> str:
-        return "<secret>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HiddenSecret) and other.token == self.token
 
     def __hash__(self) -> int:
         return hash(self.token)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is carried by JSON only, encrypted")
 
 
 # Encryption

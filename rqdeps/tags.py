@@ -30,7 +30,7 @@ from math import isfinite
 from typing import Any, Final
 
 from rqdeps.classes import class_path
-from rqdeps.dependency import Output
+from rqdeps.dependency import Output, note_output
 from rqdeps.errors import JobTimeoutError, SerializationError
 from rqdeps.leaves import LEAVES, base64_of
 from rqdeps.records import fields_of, is_enum, made, member_of
@@ -126,9 +126,7 @@ class Writer:
         return object_of(keys, [self._write_item(key, value) for key, value in values.items()])
 
     def _write_output(self, output: Output) -> Any:
-        known = self.outputs.get(output.job_id)
-        if known is None or (output.is_required and not known.is_required):
-            self.outputs[output.job_id] = output
+        note_output(self.outputs, output)
         if output.is_required:
             return _tag("output", output.job_id)
         return _tag("output", output.job_id, *self._write_all("the default of the output in ", [output.default]))

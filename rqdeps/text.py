@@ -16,3 +16,15 @@ def error_line(error_type: str, message: str) -> str:
 def printable(line: str) -> str:
     """The line with whatever can't be printed spelled out, so that it can't move a cursor or pretend to be a line."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+
+
+def times(count: int, what: str) -> str:
+    """So many of something: ``1 job``, ``2 jobs``, ``2 retries``.
+
+    Args:
+        count: how many.
+        what: one of them.
+    """
+    if count == 1:
+        return f"{count} {what}"
+    return f"{count} {what[:-1]}ies" if what.endswith("y") else f"{count} {what}s"

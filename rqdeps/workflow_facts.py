@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rqdeps.attempts import moment
-from rqdeps.durations import format_ms
+from rqdeps.attempts import stored_moment
+from rqdeps.durations import format_time
 from rqdeps.progress_line import bar
 from rqdeps.registry import alive_workers
 from rqdeps.status import JobStatus
@@ -73,7 +73,7 @@ def how_far(workflow_id: str) -> Conversation[str]:
     record = yield from ask(workflows.workflow(workflow_id))
     found = _facts(workflow_id, record)
     eta = None if found.status.is_terminal else (yield from _eta(record))
-    left = "" if not eta else f", about {format_ms(eta.total_seconds() * 1000)} left"
+    left = "" if not eta else f", about {format_time(eta)} left"
     return f"{bar(found.progress)} {found}{left}"
 
 
@@ -97,8 +97,8 @@ def _facts(workflow_id: str, record: WorkflowRecord) -> WorkflowFacts:
         name=record.fields.get("description", b"").decode(),
         counts={status: record.counts.get(status, 0) for status in JobStatus},
         status=_STATUS_OF.get(own, own),
-        created_at=_time(record, "created_at"),
-        ended_at=_time(record, "ended_at"),
+        created_at=stored_moment(record.fields.get("created_at")),
+        ended_at=stored_moment(record.fields.get("ended_at")),
         queues=record.queues,
     )
 
@@ -109,11 +109,6 @@ _STATUS_OF = {
     JobStatus.SKIPPED: JobStatus.FAILED,
     JobStatus.CREATED: JobStatus.JOINING,
 }
-
-
-def _time(record: WorkflowRecord, name: str) -> datetime | None:
-    value = record.fields.get(name)
-    return None if value is None else moment(int(value))
 
 
 def eta_of(workflow_id: str) -> Conversation[timedelta | None]:

@@ -102,3 +102,17 @@ def every_reply_lost() -> Iterator[None]:
         mock.patch.object(rqdeps.store.store, "LONGEST_PAUSE", 0),
     ):
         yield
+
+
+def finish(hands: HandWorker, *jobs: Job[Any]) -> None:
+    """Claims jobs and reports them as finished."""
+    for job in jobs:
+        claim_until(hands, job.id)
+        hands.finish(job.id, b"j1")
+
+
+def fail(hands: HandWorker, *jobs: Job[Any]) -> None:
+    """Claims jobs and reports them as failed, without another attempt."""
+    for job in jobs:
+        claim_until(hands, job.id)
+        hands.fail(job.id)

@@ -15,7 +15,7 @@ import pytest
 import steps
 from by_hand import LEASE_MS, HandWorker, statuses
 from click.testing import CliRunner
-from every_status import budget, claim_until, maintain
+from every_status import budget, claim_until, fail, finish, maintain
 from processes import TESTS, lines
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -71,18 +71,6 @@ def spawned_by(job: Job[Any]) -> list[Job[Any]]:
 
 def last_error(job: Job[Any]) -> str:
     return job.attempts[-1].message
-
-
-def finish(hands: HandWorker, *jobs: Job[Any]) -> None:
-    for job in jobs:
-        claim_until(hands, job.id)
-        hands.finish(job.id, b"j1")
-
-
-def fail(hands: HandWorker, *jobs: Job[Any]) -> None:
-    for job in jobs:
-        claim_until(hands, job.id)
-        hands.fail(job.id)
 
 
 def joining(queue: Queue, function: Callable[..., Any] = growing.spawn_many, *args: Any, **options: Any) -> Job[Any]:

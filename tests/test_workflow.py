@@ -19,7 +19,7 @@ import pytest
 import samples
 import steps
 from by_hand import LEASE_MS, HandWorker, statuses
-from every_status import budget, claim_until, maintain
+from every_status import budget, claim_until, fail, finish, maintain
 from processes import eventually, lines, worker_process
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -63,18 +63,6 @@ def status_of(*jobs: Job[Any]) -> list[str | None]:
 
 def counts_of(workflow: Workflow) -> dict[str, int]:
     return {status.value: count for status, count in workflow.counts.items() if count}
-
-
-def finish(hands: HandWorker, *jobs: Job[Any]) -> None:
-    for job in jobs:
-        claim_until(hands, job.id)
-        hands.finish(job.id, b"j1")
-
-
-def fail(hands: HandWorker, *jobs: Job[Any]) -> None:
-    for job in jobs:
-        claim_until(hands, job.id)
-        hands.fail(job.id)
 
 
 def stop(hands: HandWorker, job: Job[Any]) -> None:

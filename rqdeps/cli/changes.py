@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from rqdeps.cli.each import change_each
-from rqdeps.cli.options import url_option, url_words
+from rqdeps.cli.options import dependents_option, url_option, url_words
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, UpstreamFailedError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
@@ -73,13 +73,7 @@ def cancel(job_ids: tuple[str, ...], url: str | None) -> None:
 
 @click.command()
 @_ids_argument
-@click.option(
-    "--dependents",
-    type=click.Choice(["cancel", "release", "delete"]),
-    default="cancel",
-    show_default=True,
-    help="What becomes of jobs that still wait for it: release lets them run without it.",
-)
+@dependents_option("What becomes of jobs that still wait for it: release lets them run without it.")
 @url_option
 def delete(job_ids: tuple[str, ...], dependents: Literal["cancel", "release", "delete"], url: str | None) -> None:
     """Deletes jobs and all that is stored of them."""

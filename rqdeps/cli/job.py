@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from rqdeps.cli.options import url_option
-from rqdeps.durations import format_ms
+from rqdeps.durations import format_time
 from rqdeps.errors import RqdepsError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
-from rqdeps.text import printable
+from rqdeps.text import printable, times
 
 #: How wide the column of names is.
 _NAMES = 16
@@ -53,7 +53,7 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
     yield "queue", found.origin
     yield from _times(found)
     if found.attempt:
-        left = "" if status.is_terminal else f", {_retries(found.retries_left)} left"
+        left = "" if status.is_terminal else f", {times(found.retries_left, 'retry')} left"
         yield "attempts", f"{found.attempt} begun{left}, last on {found.worker_name}"
     progress = found.get_progress(refresh=False)
     if progress is not None:
@@ -72,10 +72,6 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
         yield "traceback", found.exc_info
 
 
-def _retries(count: int) -> str:
-    return "1 retry" if count == 1 else f"{count} retries"
-
-
 def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:
     queued, started, ended = found.enqueued_at, found.started_at, found.ended_at
     if started and queued and started < queued:
@@ -90,7 +86,7 @@ def _times(found: Job[Any]) -> Iterator[tuple[str, str]]:
         if moment is not None:
             yield name, _when(moment)
     if started and ended and ended >= started:
-        yield "took", format_ms((ended - started).total_seconds() * 1000)
+        yield "took", format_time(ended - started)
 
 
 def _neighbours(found: Job[Any], url: str | None) -> Iterator[tuple[str, str]]:

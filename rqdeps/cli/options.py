@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from rqdeps.store.connection import DEFAULT_URL, URL_VARIABLE, display_url
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Where a context's ``meta`` holds the URL that was given.
 URL = "rqdeps.url"
@@ -22,6 +27,16 @@ url_option = click.option(
     metavar="URL",
     help=f"Server: redis://, rediss://, unix:// or embedded:FOLDER. Default: ${URL_VARIABLE}, else {DEFAULT_URL}.",
 )
+
+
+def dependents_option(words: str) -> Callable[[F], F]:
+    """The option that says what becomes of dependents of what is deleted; see ``Job.delete``.
+
+    Args:
+        words: what the help says.
+    """
+    policies = click.Choice(["cancel", "release", "delete"])
+    return click.option("--dependents", type=policies, default="cancel", show_default=True, help=words)
 
 
 def url_words(url: str | None) -> list[str]:

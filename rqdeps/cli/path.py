@@ -10,12 +10,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rqdeps.cli.screen import columns
-from rqdeps.durations import format_ms
+from rqdeps.durations import format_time
 from rqdeps.graph.critical_path import CriticalPath, PathStep
 from rqdeps.graph.data import label_of
 from rqdeps.graph.graph import Graph
 from rqdeps.graph.looks import LOOKS
-from rqdeps.text import printable
+from rqdeps.text import printable, times
 
 
 def path_table(graph: Graph, lines: int) -> RenderableType:
@@ -39,10 +39,10 @@ def _function_of(step: PathStep) -> str:
 
 
 def _summary(path: CriticalPath) -> str:
-    parts = [f"{_time(path.ran)} running", *_waits(path.waited)]
+    parts = [f"{format_time(path.ran)} running", *_waits(path.waited)]
     count = len(path.steps)
     so_far = "" if path.has_ended else " so far"
-    return f"{_time(path.duration)}{so_far}, by {count} job{'s' * (count != 1)} one after the other: {', '.join(parts)}"
+    return f"{format_time(path.duration)}{so_far}, by {times(count, 'job')} one after the other: {', '.join(parts)}"
 
 
 def _row(steps: Sequence[PathStep], path: CriticalPath) -> list[str | Text]:
@@ -53,9 +53,9 @@ def _row(steps: Sequence[PathStep], path: CriticalPath) -> list[str | Text]:
             waited[reason] = waited.get(reason, timedelta(0)) + time
     look = LOOKS[steps[-1].node.status]
     return [
-        _time(steps[0].ready_at - path.steps[0].ready_at),
+        format_time(steps[0].ready_at - path.steps[0].ready_at),
         ", ".join(_waits(waited)),
-        _time(sum((step.ran for step in steps), timedelta(0))),
+        format_time(sum((step.ran for step in steps), timedelta(0))),
         Text(printable(label_of(first)) + (f" ×{len(steps)}" if len(steps) > 1 else ""), "bold"),
         Text(f"{look.mark} {steps[-1].node.status or 'deleted'}", look.style),
         Text(first.id if len(steps) == 1 else "", "dim"),
@@ -64,8 +64,4 @@ def _row(steps: Sequence[PathStep], path: CriticalPath) -> list[str | Text]:
 
 def _waits(waited: Mapping[str, timedelta]) -> Iterator[str]:
     for reason, time in waited.items():
-        yield f"{_time(time)} for {reason}"
-
-
-def _time(time: timedelta) -> str:
-    return format_ms(time.total_seconds() * 1000)
+        yield f"{format_time(time)} for {reason}"

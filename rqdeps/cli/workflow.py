@@ -15,15 +15,15 @@ from rich.text import Text
 
 from rqdeps.cli.each import change_each
 from rqdeps.cli.group import INTERRUPTED, message_of
-from rqdeps.cli.options import url_option, url_words
+from rqdeps.cli.options import dependents_option, url_option, url_words
 from rqdeps.cli.screen import columns, show, show_json
-from rqdeps.durations import format_ms, to_ms
+from rqdeps.durations import format_time, to_ms
 from rqdeps.errors import NoSuchWorkflowError, RqdepsError, WaitTimeoutError
 from rqdeps.graph.looks import LOOKS
 from rqdeps.job import Job
 from rqdeps.progress_line import bar
 from rqdeps.status import JobStatus
-from rqdeps.text import printable
+from rqdeps.text import printable, times
 from rqdeps.workflow import Workflow
 from rqdeps.workflow_facts import WorkflowFacts
 
@@ -102,7 +102,7 @@ def _status(status: JobStatus) -> Text:
 def _took(facts: WorkflowFacts) -> str:
     if facts.created_at is None or facts.ended_at is None:
         return ""
-    return _time(facts.ended_at - facts.created_at)
+    return format_time(facts.ended_at - facts.created_at)
 
 
 @workflow.command(name="show")
@@ -140,7 +140,7 @@ def _facts(
         yield "ended", _when(facts.ended_at)
         yield "took", _took(facts)
     elif eta is not None:
-        yield "left", f"about {_time(eta)}"
+        yield "left", f"about {format_time(eta)}"
     yield from _bad(found, url)
     yield from _next(facts, url)
 
@@ -202,20 +202,14 @@ def retry(workflow_ids: tuple[str, ...], url: str | None) -> None:
 
     def change(workflow_id: str) -> str:
         count = Workflow.fetch(workflow_id, url=url).retry_failed()
-        return f"{_jobs(count)} live{'s' * (count == 1)} again" if count else "nothing of it has to run again"
+        return f"{times(count, 'job')} live{'s' * (count == 1)} again" if count else "nothing of it has to run again"
 
     change_each(workflow_ids, change)
 
 
 @workflow.command()
 @_ids_argument
-@click.option(
-    "--dependents",
-    type=click.Choice(["cancel", "release", "delete"]),
-    default="cancel",
-    show_default=True,
-    help="What becomes of jobs outside that still wait for them: release lets them run without.",
-)
+@dependents_option("What becomes of jobs outside that still wait for them: release lets them run without.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @url_option
 def delete(
@@ -226,7 +220,7 @@ def delete(
     def change(workflow_id: str) -> str:
         found = Workflow.fetch(workflow_id, url=url)
         facts = found.facts()
-        count = _jobs(facts.total)
+        count = times(facts.total, "job")
         name = f"{facts.name} " if facts.name else ""
         if not yes and not click.confirm(f"Delete workflow {name}{workflow_id} with its {count}?", err=True):
             return "left as it is"
@@ -288,13 +282,5 @@ def _plain(facts: WorkflowFacts) -> dict[str, Any]:
     }
 
 
-def _jobs(count: int) -> str:
-    return f"{count} job{'s' * (count != 1)}"
-
-
 def _when(moment: datetime) -> str:
     return moment.astimezone().isoformat(sep=" ", timespec="seconds")
-
-
-def _time(time: timedelta) -> str:
-    return format_ms(time.total_seconds() * 1000)

@@ -10,6 +10,9 @@ from datetime import datetime
 from rqdeps.graph.nodes import GraphEdge, GraphNode
 from rqdeps.status import JobStatus
 
+#: Rules that go without saying, wherever a graph is shown.
+USUAL_RULES = frozenset({"all_success", "fallback"})
+
 
 @dataclass(frozen=True)
 class GraphData:

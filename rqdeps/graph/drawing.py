@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rqdeps.durations import format_ms
-from rqdeps.graph.data import GraphData, as_shown, label_of
+from rqdeps.durations import format_time
+from rqdeps.graph.data import USUAL_RULES, GraphData, as_shown, label_of
 from rqdeps.graph.folding import Fold, FoldEdge, fold, unfolded
 from rqdeps.graph.looks import LOOKS
 from rqdeps.status import JobStatus
-
-#: Rules that an arrow does not name.
-_USUAL_RULES = {"all_success", "fallback"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def _lines(each: Fold, graph: GraphData) -> list[str]:
         counts = " ".join(f"{LOOKS[status].mark}{count}" for status, count in each.counts.items())
         return [f"{label_of(node)} ×{len(each.nodes)}", counts]
     duration = node.duration(graph.at)
-    took = "" if duration is None else f" · {format_ms(duration.total_seconds() * 1000)}"
+    took = "" if duration is None else f" · {format_time(duration)}"
     return [label_of(node), f"{node.status or 'deleted'}{took}"]
 
 
@@ -116,7 +113,7 @@ def _status(each: Fold) -> JobStatus | None:
 
 
 def _arrow(edge: FoldEdge, names: Sequence[str]) -> Arrow:
-    labels = sorted(edge.rules - _USUAL_RULES)
+    labels = sorted(edge.rules - USUAL_RULES)
     if "fallback" in edge.kinds:
         labels.append("if it fails")
     if "spawn" in edge.kinds:

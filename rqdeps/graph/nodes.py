@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from rqdeps.attempts import moment
+from rqdeps.attempts import moment, stored_moment
 from rqdeps.mapping import mapped_by
 from rqdeps.status import JobStatus
 from rqdeps.store.calls.graphs import RunRecord
@@ -92,7 +92,7 @@ class GraphNode:
         texts = {name: value.decode() for name, value in fields.items()}
         text = texts.get
         status, function, description = JobStatus(texts["status"]), text("function", ""), text("description", "")
-        started, returned, ended = (_time(text(name)) for name in ("started_at", "returned_at", "ended_at"))
+        started, returned, ended = (stored_moment(text(name)) for name in ("started_at", "returned_at", "ended_at"))
         mapped, progress, reason = mapped_by(function, description), text("progress"), text("reason", "")
         if returned is None and status is JobStatus.FINISHED and not reason:  # with a reason, a person had it skipped
             returned = ended
@@ -105,9 +105,9 @@ class GraphNode:
             queue=text("queue", ""),
             attempt=int(text("attempt", 0)),
             runs=_runs(runs, status, started, returned) if started is not None else (),
-            created_at=_time(text("created_at")),
-            queued_at=_time(text("enqueued_at")),
-            scheduled_for=_time(text("scheduled_for")),
+            created_at=stored_moment(text("created_at")),
+            queued_at=stored_moment(text("enqueued_at")),
+            scheduled_for=stored_moment(text("scheduled_for")),
             ended_at=ended,
             progress=Progress.read(progress) if progress else None,
             reason=reason,
@@ -138,10 +138,6 @@ class GraphNode:
             return None
         last = self.runs[-1]
         return max((last.ended_at or now) - last.started_at, timedelta(0))
-
-
-def _time(value: str | None) -> datetime | None:
-    return None if value is None else moment(int(value))
 
 
 def _runs(

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rqdeps.durations import format_ms
-from rqdeps.graph.data import GraphData, as_shown, label_of
+from rqdeps.durations import format_time
+from rqdeps.graph.data import USUAL_RULES, GraphData, as_shown, label_of
 from rqdeps.graph.folding import Fold, Folded, FoldEdge
 from rqdeps.graph.nodes import GraphNode
 from rqdeps.status import JobStatus
@@ -18,9 +18,6 @@ _NAMED = 3
 #: How far a tree is indented: what lies deeper stands at this depth, so that long chains neither grow square nor leave
 #: the screen.
 _DEEPEST = 30
-
-#: Rules that go without saying.
-_USUAL_RULES = {"all_success", "fallback"}
 
 _BAD = (JobStatus.FAILED, JobStatus.STOPPED)
 
@@ -147,7 +144,7 @@ class _Tree:
             times = [time for node in fold.nodes if (time := node.duration(self._graph.at)) is not None]
         if not times:
             return ""
-        shortest, longest = (format_ms(time.total_seconds() * 1000) for time in (min(times), max(times)))
+        shortest, longest = map(format_time, (min(times), max(times)))
         return longest if shortest == longest else f"{shortest} – {longest}"
 
     def _notes(self, at: int) -> Iterator[str]:
@@ -159,7 +156,7 @@ class _Tree:
             yield first.name
         yield from self._origins(at)
         rules = set().union(*(edge.rules for edge in self._above[at]))
-        yield from (f"rule: {rule}" for rule in sorted(rules - _USUAL_RULES))
+        yield from (f"rule: {rule}" for rule in sorted(rules - USUAL_RULES))
         if first.queue not in ("", self._usual_queue) and not first.is_workflow:
             yield f"queue {first.queue}"
         yield from _state_notes(fold.nodes)
