@@ -41,7 +41,18 @@ def test_frames_come_together_from_whatever_pieces_arrive(
 
 def test_tasks_and_reports_go_through_whole(pipe: Pipe) -> None:
     outputs = {"x": ("finished", b"j\x00"), "y": ("failed", b"")}
-    sent = Task("a", "work", "steps.echo", b"j[[1]]", attempt=3, fence=2**53, timeout_ms=500, outputs=outputs)
+    sent = Task(
+        "a",
+        "work",
+        "steps.echo",
+        b"j[[1]]",
+        attempt=3,
+        fence=2**53,
+        timeout_ms=500,
+        outputs=outputs,
+        signed_options="5",
+        callbacks=",a.b",
+    )
     pipe.put([(7, sent)])
     assert pipe.next_task() == (7, sent)
     report = Report("raised", 12, b"{}", error_names=("builtins.ValueError", "builtins.Exception"), may_retry=False)

@@ -90,7 +90,8 @@ class Held:
             claim.fence,
             self.timeout_ms,
             self.outputs,
-            options_of(claim.timeout_ms, claim.retries, claim.retry_policy),
+            options_of(claim.timeout_ms, claim.retries, claim.retry_policy, claim.callbacks),
+            claim.callbacks,
         )
 
     def outcome(self, report: Report) -> Outcome:

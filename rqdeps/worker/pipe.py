@@ -35,6 +35,7 @@ class Task:
         timeout_ms: how long it may run; -1 means no limit.
         outputs: status and serialized value of the jobs whose outputs it takes.
         signed_options: the options that the signature of its payload is over.
+        callbacks: what is called when it has run, as ``Callbacks.decode`` reads it.
     """
 
     job_id: str
@@ -46,6 +47,7 @@ class Task:
     timeout_ms: int
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     signed_options: str = ""
+    callbacks: str = ""
 
     def pack(self) -> list[bytes]:
         """The task as fields of a frame."""
@@ -56,6 +58,7 @@ class Task:
             self.payload,
             b"%d %d %d" % (self.attempt, self.fence, self.timeout_ms),
             self.signed_options.encode(),
+            self.callbacks.encode(),
         ]
         for job_id, (status, value) in self.outputs.items():
             fields += [job_id.encode(), status.encode(), value]
@@ -64,7 +67,7 @@ class Task:
     @classmethod
     def unpack(cls, fields: Sequence[bytes]) -> Task:
         """The task that the fields of a frame hold."""
-        job_id, queue, function, payload, numbers, options, *rest = fields
+        job_id, queue, function, payload, numbers, options, callbacks, *rest = fields
         outputs = {rest[i].decode(): (rest[i + 1].decode(), rest[i + 2]) for i in range(0, len(rest), 3)}
         attempt, fence, timeout_ms = map(int, numbers.split())
         return cls(
@@ -77,6 +80,7 @@ class Task:
             timeout_ms,
             outputs,
             options.decode(),
+            callbacks.decode(),
         )
 
 
