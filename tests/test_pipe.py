@@ -74,7 +74,7 @@ def test_a_report_that_is_kept_outlives_who_wrote_it_and_is_whole_or_not_there(p
 def test_a_pipe_knows_whether_its_descriptors_are_its_own_any_more(pipe: Pipe, tmp_path: Path) -> None:
     pipe.become_horse()
     assert pipe.is_whole()
-    number = pipe.kept.fileno()
+    number = pipe._horse_turns.fileno()
     spare = os.dup(number)
     os.close(number)
     assert not pipe.is_whole()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: On the board: there is no limit.
 NO_LIMIT = -1
@@ -13,8 +13,7 @@ NO_LIMIT = -1
 _NO_LIMIT_WORD = 2**64 - 1
 
 
-@dataclass(frozen=True)
-class Doing:
+class Doing(NamedTuple):
     """What a horse does.
 
     Attributes:

@@ -82,12 +82,13 @@ def execute(task: Task, store: Store, on_imported: Callable[[], object] = _nothi
         on_imported: called when all is ready, just before its function is.
     """
     secrets = OpenedSecrets()
-    job: Job[Any] = Job(task.job_id, store)
     try:
         payload, stands_for = unseal_payload(task.payload, task.job_id, task.queue, task.function, task.signed_options)
     except SignatureError as error:
-        return Ran(replace(raised(error, 0), may_retry=False), job, store, error=error, is_trusted=False)
-    task = replace(task, payload=payload)
+        report = replace(raised(error, 0), may_retry=False)
+        return Ran(report, Job(task.job_id, store), store, error=error, is_trusted=False)
+    if payload is not task.payload:
+        task = replace(task, payload=payload)
     store = store.with_codec(store.codec.like(payload))
     job = job_at_work(task, store, secrets)
     job.spawning = Spawning(task.job_id, task.fence, task.queue)

@@ -182,7 +182,7 @@ class Pipe:
             return False
 
     def _identities(self) -> list[tuple[int, int]]:
-        facts = [os.fstat(end.fileno()) for end in (self._horse_frames, self._horse_turns, self.kept)]
+        facts = [os.fstat(end.fileno()) for end in (self._horse_frames, self._horse_turns)]
         return [(fact.st_dev, fact.st_ino) for fact in facts]
 
     def next_task(self) -> tuple[int, Task] | None:

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from importlib import import_module
-from typing import Any
+
+from rqdeps.worker.handlers import handler_of, set_handler
 
 #: The signals that can be handled; those of real time are nobody's default.
 _SIGNALS = sorted(
@@ -16,9 +16,6 @@ _SIGNALS = sorted(
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     if number < getattr(signal, "SIGRTMIN", 32)
 )
-
-# What signal.getsignal calls. It makes no enum of what it returns, and takes a twentieth of the time.
-_handler_of: Any = import_module("_signal").getsignal
 
 #: The descriptors that every program counts on.
 _STANDARD = (0, 1, 2)
@@ -42,7 +39,7 @@ class Surroundings:
         self._directory = _directory()
         self._environment = _environment().copy()
         self._locale = locale.setlocale(locale.LC_ALL)
-        self._handlers = [_handler_of(number) for number in _SIGNALS]
+        self._handlers = [handler_of(number) for number in _SIGNALS]
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._files = _standard_files()
@@ -70,8 +67,8 @@ class Surroundings:
         if locale.setlocale(locale.LC_ALL) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
         for number, handler in zip(_SIGNALS, self._handlers, strict=True):
-            if _handler_of(number) is not handler and handler is not None:  # None: not made by Python
-                signal.signal(number, handler)
+            if handler_of(number) is not handler and handler is not None:  # None: not made by Python
+                set_handler(number, handler)
         if signal.pthread_sigmask(signal.SIG_BLOCK, ()) != self._mask:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         sys.stdin, sys.stdout, sys.stderr = self._streams

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from rqdeps.errors import JobTimeoutError
+from rqdeps.worker.handlers import set_handler
 
 #: How long coroutines have to end once cancelled, until an exception is raised in whatever they do, in seconds.
 _TO_BE_CANCELLED = 1.0
@@ -34,14 +35,14 @@ class TimeLimit:
     def __enter__(self) -> TimeLimit:
         self._is_set = self._timeout_ms >= 0 and threading.current_thread() is threading.main_thread()
         if self._is_set:
-            self._previous = signal.signal(signal.SIGALRM, self._on_alarm)
+            self._previous = set_handler(signal.SIGALRM, self._on_alarm)
             signal.setitimer(signal.ITIMER_REAL, max(self._timeout_ms / 1000, 1e-6))
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._is_set:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._previous)
+            set_handler(signal.SIGALRM, self._previous)
 
     def _on_alarm(self, signum: int, stack: FrameType | None) -> None:
         self.is_over = True
