@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +156,80 @@ def loop(valkey: Redis) -> Iterator[Loop]:
     loop = Loop(Store(valkey))
     yield loop
     loop.close()
+
+
+class Silence:
+    """A server that takes connections, and answers once the test has it do so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "s")
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(self.path)
+        self._listening.listen()
+        self._listening.settimeout(10)
+        self._accepted: list[socket.socket] = []
+
+    def accept(self) -> socket.socket:
+        self._accepted.append(self._listening.accept()[0])
+        return self._accepted[-1]
+
+    def close(self) -> None:
+        for each in (self._listening, *self._accepted):
+            each.close()
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    with tempfile.TemporaryDirectory(prefix="rqd", dir="/tmp") as folder:  # paths of sockets are short
+        silence = Silence(Path(folder))
+        yield silence
+        silence.close()
+
+
+@pytest.fixture
+def waiting_loop(silence: Silence) -> Iterator[Loop]:
+    """A loop whose link is connecting to a server that has said nothing yet."""
+    with Redis(unix_socket_path=silence.path, protocol=3) as client:
+        loop = Loop(Store(client))
+        loop.link.connect()
+        yield loop
+        loop.close()
+
+
+def test_the_loop_goes_on_while_a_server_does_not_answer(silence: Silence, waiting_loop: Loop) -> None:
+    loop, heard = waiting_loop, []
+    accepted = silence.accept()
+    ours, other = socket.socketpair()
+    with ours, other:
+        loop.selector.register(ours, selectors.EVENT_READ, lambda: heard.append(ours.recv(1)))
+        other.send(b"x")
+        loop.run_until(lambda: bool(heard))
+    assert loop.link.is_connecting
+    assert not loop.link.is_up
+    accepted.close()
+    loop.run_until(lambda: not loop.link.is_connecting)
+    assert loop.link.retry_at is not None
+
+
+def test_connections_being_made_are_given_up_at_the_end(silence: Silence, waiting_loop: Loop) -> None:
+    accepted = silence.accept()
+    waiting_loop.link.close()
+    assert not waiting_loop.link.is_connecting
+    (thread,) = [each for each in threading.enumerate() if each.name == "rqdeps-connect"]
+    assert thread.is_alive()
+    accepted.settimeout(10)
+    accepted.sendall(b"-ERR go away\r\n")
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    while accepted.recv(1 << 16):
+        pass
+
+
+def test_once_connected_no_thread_is_left(loop: Loop) -> None:
+    """A process may be forked then."""
+    loop.run_until(lambda: loop.link.is_free)
+    assert not loop.link.is_connecting
+    assert not [each for each in threading.enumerate() if each.name == "rqdeps-connect"]
 
 
 def test_nothing_is_heard_of_a_broken_connection_of_which_a_fork_has_a_copy(valkey: Redis, loop: Loop) -> None:

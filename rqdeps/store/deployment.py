@@ -62,6 +62,8 @@ class Deployment:
         self.registered = RegisteredQueues()
         #: How values are written and read.
         self.codec = Codec.of_environment()
+        #: Whether calls are sent once only: there is no time for more.
+        self.is_hasty = False
         #: Whether a call found that the data has the layout that this release knows.
         self.schema_is_known = False
 

@@ -6,13 +6,16 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, TypeVar
 
 import redis.asyncio
-from redis import ConnectionPool, Redis
+from redis import Connection, ConnectionPool, Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from rqdeps.store.calls.call import Argument, Call
 from rqdeps.store.conversation import Conversation
@@ -57,6 +60,18 @@ class Store(Deployment):
     def pool(self) -> ConnectionPool:
         """The client's pool of connections."""
         return self.client.connection_pool
+
+    def hasty(self, seconds: float) -> Store:
+        """The same deployment for who has no time: calls are sent once, over a connection of their own.
+
+        Args:
+            seconds: how long to wait at most until the server lets this client in, and then for each reply.
+        """
+        options = self.pool.connection_kwargs | connection_options(self.pool, seconds)
+        hasty = copy(self)
+        hasty.client = Redis(connection_pool=ConnectionPool(self.pool.connection_class, **options))
+        hasty.is_hasty = True
+        return hasty
 
     def run(self, call: Call[T], *, resend: bool = True) -> T:
         """Runs a call and returns what it results in.
@@ -186,6 +201,14 @@ def _check_client(client: object) -> None:
     check_options(client)
 
 
+def connection_options(pool: ConnectionPool, seconds: float) -> dict[str, Any]:
+    """Options of a connection like those of a pool which does not try again, and waits only so long for the server."""
+    options: dict[str, Any] = {"socket_timeout": seconds, "retry": Retry(NoBackoff(), 0)}
+    if issubclass(pool.connection_class, Connection):  # over TCP
+        options["socket_connect_timeout"] = seconds
+    return options
+
+
 def tries_again_by_itself(client: Any) -> bool:
     """Whether a client that can't connect has tried more than once already, as it was told to."""
     return bool(getattr(client.connection_pool.connection_kwargs.get("retry"), "_retries", 0))
@@ -207,7 +230,7 @@ class Sendings:
         self.calls = calls
         self._deployment = deployment
         self._sending = 1
-        self._most = SENDINGS if resend else 1
+        self._most = SENDINGS if resend and not deployment.is_hasty else 1
 
     def pause_after(self, error: Exception) -> float:
         """How long to pause before they are sent again, in seconds, given how the last sending was lost.

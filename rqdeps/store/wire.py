@@ -8,15 +8,12 @@ from collections import deque
 from typing import Any, TypeVar
 
 import hiredis
-from redis import Connection
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 
 from rqdeps.errors import EmbeddedServerError
 from rqdeps.store.calls.call import Argument, Call
 from rqdeps.store.scripts import script
-from rqdeps.store.store import LOST, Store, command_of
+from rqdeps.store.store import LOST, Store, command_of, connection_options
 
 T = TypeVar("T")
 
@@ -44,12 +41,10 @@ class Wire:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        options: dict[str, Any] = {"socket_timeout": CONNECT_SECONDS}
-        if issubclass(store.pool.connection_class, Connection):  # over TCP
-            options["socket_connect_timeout"] = CONNECT_SECONDS
-        options |= {name: value for name, value in store.pool.connection_kwargs.items() if value is not None}
-        options["retry"] = Retry(NoBackoff(), 0)  # when to try again is the select loop's business
-        self._connection: Any = store.pool.connection_class(**options)
+        options = connection_options(store.pool, CONNECT_SECONDS)
+        own = {name: value for name, value in store.pool.connection_kwargs.items() if value is not None}
+        # When to try again is the select loop's business.
+        self._connection: Any = store.pool.connection_class(**(options | own | {"retry": options["retry"]}))
         self._reader: Any = None
         self._outgoing: deque[memoryview] = deque()
         self._call: Call[Any] | None = None

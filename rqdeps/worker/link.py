@@ -14,6 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from rqdeps.store import Call, Store
 from rqdeps.store.wire import Wire, WireLostError
+from rqdeps.worker.connecting import Connecting
 
 T = TypeVar("T")
 
@@ -68,6 +69,7 @@ class Link:
         self._on_refused = on_refused
         self._requests: Wire | None = None
         self._wakes: Wire | None = None
+        self._connecting: Connecting | None = None
         self._reply_to: Callable[[Any], None] | None = None
         self._asked_at = 0.0
         self._listening_since: float | None = None
@@ -168,26 +170,32 @@ class Link:
 
     # Connecting
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether connections are being made, in a thread: no process may be forked meanwhile."""
+        return self._connecting is not None
+
     def connect(self) -> None:
-        """Connects, if it is time to try.
+        """Begins to connect, if it is time to try; the select loop goes on meanwhile.
 
         After a failure the next try comes after a pause, at ``retry_at``.
         """
-        if self.is_up or self.retry_at is None or time.monotonic() < self.retry_at:
+        if self.retry_at is None or time.monotonic() < self.retry_at:
             return
-        requests, wakes = Wire(self._store), Wire(self._store)
-        try:
-            requests.connect()
-            wakes.connect()
-        except (WireLostError, RedisError) as error:
-            requests.close()
-            wakes.close()
+        self.retry_at = None
+        wires = (Wire(self._store), Wire(self._store))
+        self._connecting = Connecting(wires, self._selector, lambda error: self._on_connected(wires, error))
+
+    def _on_connected(self, wires: tuple[Wire, Wire], error: BaseException | None) -> None:
+        self._connecting = None
+        if isinstance(error, (WireLostError, RedisError)):
             self._note_failure(error)
             return
-        self._requests, self._wakes = requests, wakes
-        self._selector.register(requests, selectors.EVENT_READ, self._on_request_ready)
-        self._selector.register(wakes, selectors.EVENT_READ, self._on_wake_ready)
-        self.retry_at = None
+        if error is not None:
+            raise error
+        self._requests, self._wakes = wires
+        self._selector.register(self._requests, selectors.EVENT_READ, self._on_request_ready)
+        self._selector.register(self._wakes, selectors.EVENT_READ, self._on_wake_ready)
 
     def check(self) -> None:
         """Gives up on a reply that has not come for long."""
@@ -215,7 +223,10 @@ class Link:
         self.retry_at = time.monotonic() + pause
 
     def close(self) -> None:
-        """Closes both connections."""
+        """Closes both connections, also those that are just being made."""
+        if self._connecting is not None:
+            self._connecting.give_up()
+            self._connecting = None
         for wire in (self._requests, self._wakes):
             if wire is not None:
                 # First, and in this order: a socket that another process has too stays in the loop when it is closed.

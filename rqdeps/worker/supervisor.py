@@ -30,6 +30,9 @@ log = logging.getLogger("rqdeps.worker")
 #: How long an outcome waits at most to be reported together with others, in seconds.
 _SETTLE_SECONDS = 0.005
 
+#: How long one that ends at once waits for the server to answer, in seconds.
+_HASTE_SECONDS = 1.0
+
 #: How long a worker that is asked to end tries to report what it has, while the server does not answer, in seconds.
 _LAST_WORDS_SECONDS = 10.0
 
@@ -69,7 +72,6 @@ class Supervisor:
     def run(self) -> int:
         """Works until told to end, or in burst mode until nothing is left. Returns the exit code: 1 if forced."""
         with self._signals:
-            self._link.connect()
             try:
                 while not self._is_over():
                     self._keep_horses()
@@ -110,7 +112,8 @@ class Supervisor:
     # Horses
 
     def _keep_horses(self) -> None:
-        for horse in self._stable.start_missing():
+        may_fork = not self._link.is_connecting
+        for horse in self._stable.start_missing() if may_fork else ():
             self._selector.register(horse.pipe.frames, selectors.EVENT_READ, lambda horse=horse: self._listen_to(horse))
         for horse in self._stable.horses:
             horse.pipe.flush()
@@ -340,14 +343,16 @@ class Supervisor:
 
     def _time_to_wait(self) -> float:
         now = time.monotonic()
-        times = [now + 0.5, self._upkeep.next_at]
+        times = [now + 0.5]
         if self._link.retry_at is not None:
-            times = [now + 0.5, self._link.retry_at]
-        if self._holdings.ended:
-            times.append(self._holdings.ended[0].at + _SETTLE_SECONDS)
+            times.append(self._link.retry_at)
+        if self._link.is_free:
+            times.append(self._upkeep.next_at)
+            if self._holdings.ended:
+                times.append(self._holdings.ended[0].at + _SETTLE_SECONDS)
         if any(len(horse.tasks) > 1 or horse.pipe.has_more_to_send for horse in self._stable.horses):
             times.append(now + 0.01)
-        if self._stable.is_short:
+        if self._stable.is_short and not self._link.is_connecting:
             times.append(self._stable.fork_at)
         return max(0.0, min(times) - now)
 
@@ -367,6 +372,8 @@ class Supervisor:
         for held, report in reported:
             holdings.note_end(held, report)
         self._link.close()
+        if self._signals.is_forced:
+            self._store = self._store.hasty(_HASTE_SECONDS)
         left = [held.claim for held in (*running, *holdings.ready, *holdings.fetching, *holdings.returning)]
         try:
             if left:
