@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import socket
 import tempfile
@@ -19,8 +20,10 @@ from redis.exceptions import ResponseError
 
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import reads
+from rqdeps.store.calls.inbox import Message
 from rqdeps.store.wire import Wire, WireLostError
 from rqdeps.worker.link import Link, is_refusal
+from rqdeps.worker.options import WorkerOptions
 
 CALL: Call[Any] = Call("fetch", [0], lambda reply: reply)
 
@@ -133,7 +136,9 @@ class Loop:
     def __init__(self, store: Store) -> None:
         self.selector = selectors.DefaultSelector()
         self.times_lost = 0
-        self.link = Link(store, ["work"], self.selector, self.note_loss, lambda error: None)
+        self.heard: list[Message] = []
+        options = WorkerOptions("worker", ["work"])
+        self.link = Link(store, options, self.selector, self.note_loss, lambda error: None, self.heard.extend)
 
     def note_loss(self, *, cut: bool) -> None:
         self.times_lost += 1
@@ -156,6 +161,33 @@ def loop(valkey: Redis) -> Iterator[Loop]:
     loop = Loop(Store(valkey))
     yield loop
     loop.close()
+
+
+def test_a_message_comes_after_what_was_told_of_the_claim_that_it_is_about(valkey: Redis, loop: Loop) -> None:
+    loop.run_until(lambda: loop.link.is_free)
+    heard_before_reply: list[bool] = []
+    loop.link.request(reads.fetch(["none"]), lambda reply: heard_before_reply.append(bool(loop.heard)))
+    valkey.rpush("{rqdeps}:inbox:worker", "stop some:1")
+    inbox = loop.link._inbox
+    assert inbox is not None
+    select.select([inbox], [], [], 10)
+    loop.link._on_inbox_ready()
+    assert not loop.heard
+    loop.run_until(lambda: bool(loop.heard))
+    assert heard_before_reply == [False]
+    assert loop.heard == [Message("stop", "some:1")]
+
+
+def test_messages_are_heard_one_after_the_other_and_after_a_break(valkey: Redis, loop: Loop) -> None:
+    loop.run_until(lambda: loop.link.is_free)
+    for times_lost in (0, 1):
+        loop.heard.clear()
+        valkey.rpush("{rqdeps}:inbox:worker", "a 1", "b", "c 3")
+        loop.run_until(lambda: len(loop.heard) == 3)
+        assert [message.word for message in loop.heard] == ["a", "b", "c"]
+        assert loop.times_lost == times_lost
+        valkey.client_kill_filter(_type="normal", skipme=True)
+        loop.run_until(lambda expected=times_lost + 1: loop.times_lost == expected and loop.link.is_free)
 
 
 class Silence:

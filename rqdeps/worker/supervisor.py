@@ -18,6 +18,7 @@ from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
+from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import Link, is_refusal
 from rqdeps.worker.options import WorkerOptions
@@ -51,9 +52,10 @@ class Supervisor:
         self._store = store
         self._options = options
         self._selector = selectors.DefaultSelector()
-        self._link = Link(store, options.queues, self._selector, self._on_lost, self._on_refused)
+        inbox = Inbox(self._stop_jobs)
+        self._link = Link(store, options, self._selector, self._on_lost, self._on_refused, inbox.hear)
         self._stable = Stable(options.processes, store, self._let_go)
-        self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, self._stop_jobs)
+        self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, inbox.hear)
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms)
         self._holders = 1
