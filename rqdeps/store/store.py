@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import redis.asyncio
 from redis import Connection, ConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -22,6 +22,8 @@ from rqdeps.store.conversation import Conversation
 from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import script
+from rqdeps.store.sentinel import asks_sentinels
+from rqdeps.store.states import raise_if_no_master
 
 T = TypeVar("T")
 
@@ -30,6 +32,10 @@ Command = list[Argument]
 #: How often a call is sent before it counts as failed, and the longest pause in between, in seconds.
 SENDINGS = 4
 LONGEST_PAUSE = 0.5
+
+#: How long calls are sent again where what they meet passes by itself, in seconds: a server that loads its data, or
+#: sentinels that make another one the master.
+PASSES_WITHIN = 20.0
 
 #: How long a subscription may take, in seconds.
 SUBSCRIBED_WITHIN = 5.0
@@ -55,6 +61,7 @@ class Store(Deployment):
         _check_client(client)
         super().__init__(keys, address=address or address_of(client), hint=hint)
         self.client = client
+        self.asks_sentinels = asks_sentinels(client)
 
     @property
     def pool(self) -> ConnectionPool:
@@ -230,6 +237,7 @@ class Sendings:
         self.calls = calls
         self._deployment = deployment
         self._sending = 1
+        self._until = time.monotonic() + PASSES_WITHIN
         self._most = SENDINGS if resend and not deployment.is_hasty else 1
 
     def pause_after(self, error: Exception) -> float:
@@ -240,12 +248,17 @@ class Sendings:
         """
         if isinstance(error, AuthenticationError):  # among redis-py's errors of the connection, but it will not pass
             raise self._deployment.refusing(error) from error
-        if self._sending == self._most:
+        if self._sending >= self._most and not self._passes(error):
             raise self._deployment.unavailable(error) from error
         self.calls = [call.again() for call in self.calls]
-        pause = LONGEST_PAUSE * random.random() * self._sending / self._most  # noqa: S311
+        pause = LONGEST_PAUSE * random.random() * min(1, self._sending / self._most)  # noqa: S311
         self._sending += 1
         return pause
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether there is a point in waiting for longer."""
+        is_known = self._deployment.asks_sentinels and self._deployment.schema_is_known  # else it may be no such master
+        return self._most > 1 and time.monotonic() < self._until and (is_known or isinstance(error, BusyLoadingError))
 
 
 def results_of(calls: Sequence[Call[T]], replies: Sequence[Any]) -> list[T]:
@@ -307,4 +320,5 @@ def _reply(connection: Any) -> Any:
     try:
         return connection.read_response(disable_decoding=True)
     except ResponseError as error:
+        raise_if_no_master(error)
         return error
