@@ -70,6 +70,7 @@ class Upkeep:
             "pid": os.getpid(),
             "queues": " ".join(self.queues),  # names hold no white space
             "processes": self.processes,
+            "lease_ms": self.lease_ms,
             "started_at": self._started_at,
             "version": __version__,
             "finished": self.finished,
