@@ -170,6 +170,7 @@ def test_workers_and_producers_go_on_with_another_master(watched: sentinels.Watc
         after = queue.enqueue(steps.echo, held.output)
         release.write_text("kept")
         assert after.wait(timeout=30) == "kept"
+        assert held.attempt == 1
         jobs = [Job(job_id, queue.store) for job_id in producer.job_ids]
         watched.kill_master()
         jobs.append(queue.enqueue(steps.note, str(log), "last"))
@@ -179,4 +180,3 @@ def test_workers_and_producers_go_on_with_another_master(watched: sentinels.Watc
         assert worker.wait() == 0
     numbers = [str(number) for number in range(len(jobs) - 1)]
     assert set(lines(log)) == {*numbers, "last"}
-    assert held.attempt == 1
