@@ -13,9 +13,14 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 
 
+#: Runs ``rqdeps`` with another time for jobs to end after their timeout, in seconds.
+WITH_GRACE = "from rqdeps.worker import stable; stable.GRACE_NS = int({} * 1e9); from rqdeps.cli import main; main()"
+
+
 @contextmanager
-def worker_process(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "rqdeps", "worker", "work", "--url", url, *options]
+def worker_process(url: str, *options: str, grace: float | None = None) -> Iterator[subprocess.Popen[str]]:
+    program = ["-m", "rqdeps"] if grace is None else ["-c", WITH_GRACE.format(grace)]
+    command = [sys.executable, *program, "worker", "work", "--url", url, *options]
     with subprocess.Popen(command, cwd=TESTS, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

@@ -52,7 +52,7 @@ WORKING = {"beat", "depart", "give_back", "log", "maintain", "pending", "progres
 SENT = {
     "viewer": {"evalsha", "script|load", "ping", "select", "client|setname", "client|setinfo"},
     "producer": {"subscribe", "unsubscribe"},
-    "worker": {"bzpopmin"},
+    "worker": {"bzpopmin", "blpop"},
 }
 SENT["producer"] |= SENT["viewer"]
 SENT["worker"] |= SENT["viewer"]

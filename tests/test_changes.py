@@ -20,6 +20,7 @@ from rqdeps.store.calls import changes, claims, reads, upkeep
 from rqdeps.store.calls.call import Call
 from rqdeps.store.calls.changes import Policy
 from rqdeps.store.calls.claims import Outcome
+from rqdeps.store.calls.inbox import STOP, Message
 from rqdeps.store.invariants import check_invariants
 
 POLICIES: list[Policy] = ["cancel", "release", "delete"]
@@ -80,7 +81,7 @@ def test_what_runs_is_asked_to_stop(q: Queue, hands: HandWorker) -> None:
     assert job.is_started
     assert job.is_being_stopped
     claim = hands.held[job.id]
-    assert q.store.run(upkeep.beat("hand", {"pid": 1})).to_stop == [(job.id, claim.fence)]
+    assert q.store.run(upkeep.beat("hand", {"pid": 1})).messages == [Message(STOP, f"{job.id}:{claim.fence}")]
     assert q.store.run(claims.renew([(claim, True)], lease_ms=LEASE_MS)) == ["to be stopped"]
     assert set(all_statuses(waiting).values()) == {"deferred"}
     hands._report(Outcome(hands.held.pop(job.id), "stopped", value=b'{"message": "stopped"}'))

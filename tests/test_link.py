@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import socket
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +20,10 @@ from redis.exceptions import ResponseError
 
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import reads
+from rqdeps.store.calls.inbox import Message
 from rqdeps.store.wire import Wire, WireLostError
 from rqdeps.worker.link import Link, is_refusal
+from rqdeps.worker.options import WorkerOptions
 
 CALL: Call[Any] = Call("fetch", [0], lambda reply: reply)
 
@@ -130,7 +136,9 @@ class Loop:
     def __init__(self, store: Store) -> None:
         self.selector = selectors.DefaultSelector()
         self.times_lost = 0
-        self.link = Link(store, ["work"], self.selector, self.note_loss, lambda error: None)
+        self.heard: list[Message] = []
+        options = WorkerOptions("worker", ["work"])
+        self.link = Link(store, options, self.selector, self.note_loss, lambda error: None, self.heard.extend)
 
     def note_loss(self, *, cut: bool) -> None:
         self.times_lost += 1
@@ -153,6 +161,107 @@ def loop(valkey: Redis) -> Iterator[Loop]:
     loop = Loop(Store(valkey))
     yield loop
     loop.close()
+
+
+def test_a_message_comes_after_what_was_told_of_the_claim_that_it_is_about(valkey: Redis, loop: Loop) -> None:
+    loop.run_until(lambda: loop.link.is_free)
+    heard_before_reply: list[bool] = []
+    loop.link.request(reads.fetch(["none"]), lambda reply: heard_before_reply.append(bool(loop.heard)))
+    valkey.rpush("{rqdeps}:inbox:worker", "stop some:1")
+    inbox = loop.link._inbox
+    assert inbox is not None
+    select.select([inbox], [], [], 10)
+    loop.link._on_inbox_ready()
+    assert not loop.heard
+    loop.run_until(lambda: bool(loop.heard))
+    assert heard_before_reply == [False]
+    assert loop.heard == [Message("stop", "some:1")]
+
+
+def test_messages_are_heard_one_after_the_other_and_after_a_break(valkey: Redis, loop: Loop) -> None:
+    loop.run_until(lambda: loop.link.is_free)
+    for times_lost in (0, 1):
+        loop.heard.clear()
+        valkey.rpush("{rqdeps}:inbox:worker", "a 1", "b", "c 3")
+        loop.run_until(lambda: len(loop.heard) == 3)
+        assert [message.word for message in loop.heard] == ["a", "b", "c"]
+        assert loop.times_lost == times_lost
+        valkey.client_kill_filter(_type="normal", skipme=True)
+        loop.run_until(lambda expected=times_lost + 1: loop.times_lost == expected and loop.link.is_free)
+
+
+class Silence:
+    """A server that takes connections, and answers once the test has it do so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "s")
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(self.path)
+        self._listening.listen()
+        self._listening.settimeout(10)
+        self._accepted: list[socket.socket] = []
+
+    def accept(self) -> socket.socket:
+        self._accepted.append(self._listening.accept()[0])
+        return self._accepted[-1]
+
+    def close(self) -> None:
+        for each in (self._listening, *self._accepted):
+            each.close()
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    with tempfile.TemporaryDirectory(prefix="rqd", dir="/tmp") as folder:  # paths of sockets are short
+        silence = Silence(Path(folder))
+        yield silence
+        silence.close()
+
+
+@pytest.fixture
+def waiting_loop(silence: Silence) -> Iterator[Loop]:
+    """A loop whose link is connecting to a server that has said nothing yet."""
+    with Redis(unix_socket_path=silence.path, protocol=3) as client:
+        loop = Loop(Store(client))
+        loop.link.connect()
+        yield loop
+        loop.close()
+
+
+def test_the_loop_goes_on_while_a_server_does_not_answer(silence: Silence, waiting_loop: Loop) -> None:
+    loop, heard = waiting_loop, []
+    accepted = silence.accept()
+    ours, other = socket.socketpair()
+    with ours, other:
+        loop.selector.register(ours, selectors.EVENT_READ, lambda: heard.append(ours.recv(1)))
+        other.send(b"x")
+        loop.run_until(lambda: bool(heard))
+    assert loop.link.is_connecting
+    assert not loop.link.is_up
+    accepted.close()
+    loop.run_until(lambda: not loop.link.is_connecting)
+    assert loop.link.retry_at is not None
+
+
+def test_connections_being_made_are_given_up_at_the_end(silence: Silence, waiting_loop: Loop) -> None:
+    accepted = silence.accept()
+    waiting_loop.link.close()
+    assert not waiting_loop.link.is_connecting
+    (thread,) = [each for each in threading.enumerate() if each.name == "rqdeps-connect"]
+    assert thread.is_alive()
+    accepted.settimeout(10)
+    accepted.sendall(b"-ERR go away\r\n")
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    while accepted.recv(1 << 16):
+        pass
+
+
+def test_once_connected_no_thread_is_left(loop: Loop) -> None:
+    """A process may be forked then."""
+    loop.run_until(lambda: loop.link.is_free)
+    assert not loop.link.is_connecting
+    assert not [each for each in threading.enumerate() if each.name == "rqdeps-connect"]
 
 
 def test_nothing_is_heard_of_a_broken_connection_of_which_a_fork_has_a_copy(valkey: Redis, loop: Loop) -> None:

@@ -136,6 +136,7 @@ def test_after_an_outage_claims_get_one_more_lease_and_nobody_counts_a_death(q: 
     hands.connection.hincrby(beat, "at", -LEASE_MS)
     assert hands.maintain().recovered == []
     hands.connection.hincrby(beat, "away_until", -LEASE_MS)
+    hands.pass_time("started:work", LEASE_MS)
     # The claim was made before the outage ended, as the time rewritten above would have it.
     hands.connection.hset(f"{{rqdeps}}:job:{job.id}", "fence", 1)
     assert hands.maintain().recovered == [job.id]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import servers
 import steps
-from processes import lines, worker_process
+from front import Front
+from processes import eventually, lines, worker_process
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -90,6 +92,42 @@ def test_a_worker_told_to_end_while_the_server_is_away_says_what_it_could_not_do
         log = worker.stderr.read()
         assert worker.wait() == 0
     assert "could not say goodbye" in log
+
+
+@pytest.fixture
+def stopped_later() -> Iterator[tuple[servers.Server, Front, Callable[[], None]]]:
+    """A server, a port in front of it, and what has it answer no more, though it takes connections."""
+    with servers.running(servers.VALKEY_9) as server, Front(str(server.socket)) as front:
+        pid = server.client.info("server")["process_id"]
+
+        def stop() -> None:
+            os.kill(pid, signal.SIGSTOP)
+            front.break_connections()
+
+        yield server, front, stop
+
+
+def test_a_server_that_takes_connections_and_says_nothing_keeps_a_worker_from_nothing(
+    stopped_later: tuple[servers.Server, Front, Callable[[], None]], tmp_path: Path
+) -> None:
+    """Connecting takes five seconds then, again and again: far longer than what is waited for here."""
+    server, front, stop = stopped_later
+    begun = tmp_path / "begun"
+    Queue("work", connection=server.client).enqueue(steps.ignore_time, str(begun), job_timeout=0.5)
+    with worker_process(f"redis://127.0.0.1:{front.port}", grace=0.5) as worker:
+        eventually(begun.exists)
+        stop()
+        stopped_at = time.monotonic()
+        assert worker.stderr is not None
+        next(line for line in worker.stderr if "ignored its job_timeout" in line)
+        assert time.monotonic() - stopped_at < 4
+        stopped_at = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        next(line for line in worker.stderr if "once more ends at once" in line)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait() == 1
+        assert "could not say goodbye" in worker.stderr.read()
+        assert time.monotonic() - stopped_at < 4
 
 
 def test_a_simple_worker_whose_replies_are_lost_runs_each_job_once(

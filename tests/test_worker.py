@@ -550,9 +550,10 @@ def test_a_job_that_runs_is_stopped_when_it_is_canceled(q: Queue, valkey_url: st
     after = q.enqueue(steps.nothing, depends_on=stopped, run_after_failure=True)
     with worker_process(valkey_url, "--lease", lease):
         pid = meeting.wait()
-        assert stopped.cancel()
         if lease == "2":  # the word in the inbox may get lost
-            q.store.client.delete("{rqdeps}:inbox:" + str(stopped.worker_name))
+            q.store.client.hset(f"{{rqdeps}}:job:{stopped.id}", "stop", 1)
+        else:
+            assert stopped.cancel()
         with pytest.raises(JobFailedError, match="ended as stopped"):
             stopped.wait(timeout=20)
         assert after.wait(timeout=20) is None
@@ -562,6 +563,25 @@ def test_a_job_that_runs_is_stopped_when_it_is_canceled(q: Queue, valkey_url: st
     eventually(lambda: not is_alive(pid))
     stopped.requeue()
     assert stopped.is_queued
+
+
+def test_a_worker_hears_at_once_that_a_job_is_to_be_stopped(q: Queue, valkey: Redis, valkey_url: str, meeting: Meeting):
+    """It gives fewer signs of life meanwhile than it stops jobs, one after the other."""
+    before = None
+
+    def signs_of_life() -> int:
+        return int(valkey.info("commandstats").get("cmdstat_smembers", {"calls": 0})["calls"])
+
+    with worker_process(valkey_url):
+        for _ in range(5):
+            job = q.enqueue(steps.meet, *meeting.args)
+            meeting.wait()
+            before = signs_of_life() if before is None else before
+            assert job.cancel()
+            with pytest.raises(JobFailedError, match="ended as stopped"):
+                job.wait(timeout=20)
+        assert before is not None
+        assert signs_of_life() - before < 5
 
 
 def test_a_job_that_waits_in_a_worker_is_stopped_before_it_begins(q: Queue, valkey_url: str, meeting: Meeting):

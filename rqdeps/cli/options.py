@@ -25,7 +25,8 @@ url_option = click.option(
     "--url",
     callback=_remember,
     metavar="URL",
-    help=f"Server: redis://, rediss://, unix:// or embedded:FOLDER. Default: ${URL_VARIABLE}, else {DEFAULT_URL}.",
+    help="Server: redis://, rediss://, unix://, sentinel:// or embedded:FOLDER. "
+    f"Default: ${URL_VARIABLE}, else {DEFAULT_URL}.",
 )
 
 

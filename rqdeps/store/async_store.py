@@ -15,6 +15,8 @@ from rqdeps.store.calls.call import Call
 from rqdeps.store.conversation import Conversation
 from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
+from rqdeps.store.sentinel import asks_sentinels, pools_of
+from rqdeps.store.states import raise_if_no_master
 from rqdeps.store.store import LOST, Command, Sendings, exchange, results_of, tries_again_by_itself
 from rqdeps.store.words import Words
 
@@ -53,6 +55,7 @@ class AsyncStore(Deployment):
         _check_client(client)
         super().__init__(keys, address=address or address_of(client), hint=hint)
         self.client = client
+        self.asks_sentinels = asks_sentinels(client)
         self._owns_client = owns_client
         self._here: _OnLoop | None = None
 
@@ -118,17 +121,18 @@ class AsyncStore(Deployment):
 
         A client that somebody else made is left open.
         """
-        pool: Any = self.client.connection_pool
         here, self._here = self._here, None
         if here is None:
             return
         if here.loop is not asyncio.get_running_loop():  # the connections have gone with it
             if self._owns_client:
-                pool.reset()
+                for pool in pools_of(self.client):
+                    pool.reset()
             return
         await here.words.aclose()
         if self._owns_client:
-            await pool.disconnect()
+            for pool in pools_of(self.client):
+                await pool.disconnect()
 
     def word_of_end(self, job_id: str) -> AbstractAsyncContextManager[Callable[[float], Awaitable[bool]]]:
         """Listens for word of a job's end, which comes if ``watch`` asked for it.
@@ -252,4 +256,5 @@ async def _reply(connection: Any) -> Any:
     try:
         return await connection.read_response(disable_decoding=True)
     except ResponseError as error:
+        raise_if_no_master(error)
         return error

@@ -1,4 +1,4 @@
-"""From a URL to a client: redis-py's URLs, and ``embedded:FOLDER`` for a server of one's own."""
+"""From a URL to a client: redis-py's URLs, those of sentinels, and ``embedded:FOLDER`` for a server of one's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
 from redis import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
@@ -17,6 +18,7 @@ from redis.retry import Retry
 from rqdeps.embedded import async_connection_pool, connection_pool, folder_of, is_embedded_url
 from rqdeps.store.async_store import AsyncStore
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
+from rqdeps.store.sentinel import SentinelPlace, is_sentinel_url, master_client, read_sentinel_url
 from rqdeps.store.store import Store
 from rqdeps.store.tls import checks_of
 
@@ -26,15 +28,16 @@ URL_VARIABLE = "RQDEPS_URL"
 #: Where a server is looked for when nothing names one.
 DEFAULT_URL = "redis://localhost:6379"
 
-_SCHEMES = ("redis://", "rediss://", "unix://")
+_SCHEMES = ("redis://", "rediss://", "unix://", "sentinel://")
 
 
 def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, create: bool = True) -> Store:
     """The data behind a URL. Nothing is sent before the first call.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://`` as in redis-py, or ``embedded:FOLDER``. By default that of the
-            environment variable ``RQDEPS_URL``, else ``redis://localhost:6379``.
+        url: ``redis://``, ``rediss://`` or ``unix://`` as in redis-py, ``sentinel://HOST:PORT,HOST:PORT/SERVICE``, or
+            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
+            ``redis://localhost:6379``.
         namespace: the hash tag of all keys, which keeps deployments on one server apart.
         create: whether an embedded server's folder is made if there is none; those who only read pass ``False``.
 
@@ -48,7 +51,7 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
         client = Redis(connection_pool=connection_pool(place.folder, create=create))
     else:
         # Calls are sent again by the store, which tells the scripts that it is a second time.
-        client = _client_of(Redis, place, retry=Retry(NoBackoff(), 0))
+        client = _client_of(Redis, redis.sentinel.Sentinel, place, retry=Retry(NoBackoff(), 0))
     return Store(client, Keys(namespace), address=place.address, hint=place.hint)
 
 
@@ -59,7 +62,9 @@ def connect_async(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE,
         pool = async_connection_pool(place.folder, create=create, retry=AsyncRetry(NoBackoff(), 0))
         client = redis.asyncio.Redis(connection_pool=pool)
     else:
-        client = _client_of(redis.asyncio.Redis, place, retry=AsyncRetry(NoBackoff(), 0))
+        client = _client_of(
+            redis.asyncio.Redis, redis.asyncio.sentinel.Sentinel, place, retry=AsyncRetry(NoBackoff(), 0)
+        )
     return AsyncStore(client, Keys(namespace), address=place.address, hint=place.hint, owns_client=True)
 
 
@@ -72,12 +77,14 @@ class _Place:
         address: it as people may see it.
         hint: what to tell a person when nothing answers there.
         folder: the folder of an embedded server.
+        master: the master that sentinels know.
     """
 
     url: str
     address: str
     hint: str = ""
     folder: Path | None = None
+    master: SentinelPlace | None = None
 
 
 def _place_of(url: str | None) -> _Place:
@@ -91,14 +98,26 @@ def _place_of(url: str | None) -> _Place:
     if not url.startswith(_SCHEMES):
         raise ValueError(
             f"{display_url(url)!r} is no URL of a server: write redis://HOST:PORT, rediss://HOST:PORT, "
-            f"unix:///PATH/TO/SOCKET or embedded:FOLDER"
+            f"unix:///PATH/TO/SOCKET, sentinel://HOST:PORT/SERVICE or embedded:FOLDER"
         )
+    if is_sentinel_url(url):
+        return _Place(url, display_url(url), master=_master_of(url))
     return _Place(url, display_url(url), hint=_HINT if named is None else "")
 
 
-def _client_of(kind: Any, place: _Place, *, retry: object) -> Any:
+def _master_of(url: str) -> SentinelPlace:
     try:
-        client = kind.from_url(place.url, retry=retry, **checks_of(place.url))
+        return read_sentinel_url(url)
+    except ValueError as error:
+        raise ValueError(f"{display_url(url)!r} is no URL of a server: {error}") from None
+
+
+def _client_of(kind: Any, sentinel_kind: Any, place: _Place, *, retry: object) -> Any:
+    try:
+        if place.master is not None:
+            client = master_client(sentinel_kind, place.master, retry=retry)
+        else:
+            client = kind.from_url(place.url, retry=retry, **checks_of(place.url))
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # names in the URL's query that redis-py does not know
     except (TypeError, ValueError) as error:

@@ -12,6 +12,8 @@ from rqdeps.codec import Codec, SerializerChoice
 from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
 from rqdeps.store.calls.call import Call
 from rqdeps.store.keys import Keys
+from rqdeps.store.sentinel import asks_sentinels, is_without_master, sentinel_address
+from rqdeps.store.states import state_in_words
 from rqdeps.store.tls import way_out_of
 
 if TYPE_CHECKING:
@@ -62,6 +64,10 @@ class Deployment:
         self.registered = RegisteredQueues()
         #: How values are written and read.
         self.codec = Codec.of_environment()
+        #: Whether the server is found by asking sentinels, so that another may take its place.
+        self.asks_sentinels = False
+        #: Whether calls are sent once only: there is no time for more.
+        self.is_hasty = False
         #: Whether a call found that the data has the layout that this release knows.
         self.schema_is_known = False
 
@@ -106,6 +112,11 @@ class Deployment:
 
     def unavailable(self, error: Exception) -> ConnectionUnavailableError:
         """The error for people when the server does not answer."""
+        state = state_in_words(error)
+        if state is not None:
+            return ConnectionUnavailableError(f"the server{self._at} can't do this now: {state}")
+        if is_without_master(error):  # whose text says more of redis-py's clients than of what is wrong
+            error = ConnectionError("no sentinel answers that knows a master by this name, and sees it alive")
         message = f"no answer from the server{self._at}: {error}"
         hint = way_out_of(error, self.address) or self.hint
         return ConnectionUnavailableError(f"{message}\n{hint}" if hint else message)
@@ -136,6 +147,8 @@ def check_options(client: Any) -> None:
 
 def address_of(client: Any) -> str:
     """Where a client's server is, for people; nothing if that is not known."""
+    if asks_sentinels(client):
+        return sentinel_address(client)
     facts = client.connection_pool.connection_kwargs
     if path := facts.get("path"):
         return f"unix://{path}"

@@ -43,6 +43,10 @@ class Keys:
         """The key of the marker that idle supervisors of a queue block on."""
         return f"{self.prefix}wake:{queue}"
 
+    def inbox(self, worker: str) -> str:
+        """The key of the messages to a worker."""
+        return f"{self.prefix}inbox:{worker}"
+
     def ended(self, job_id: str) -> str:
         """The channel on which the end of a job is published to those who wait for it."""
         return f"{self.prefix}ended:{job_id}"

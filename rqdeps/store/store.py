@@ -6,19 +6,24 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, TypeVar
 
 import redis.asyncio
-from redis import ConnectionPool, Redis
-from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
+from redis import Connection, ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from rqdeps.store.calls.call import Argument, Call
 from rqdeps.store.conversation import Conversation
 from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import script
+from rqdeps.store.sentinel import asks_sentinels
+from rqdeps.store.states import raise_if_no_master
 
 T = TypeVar("T")
 
@@ -27,6 +32,10 @@ Command = list[Argument]
 #: How often a call is sent before it counts as failed, and the longest pause in between, in seconds.
 SENDINGS = 4
 LONGEST_PAUSE = 0.5
+
+#: How long calls are sent again where what they meet passes by itself, in seconds: a server that loads its data, or
+#: sentinels that make another one the master.
+PASSES_WITHIN = 20.0
 
 #: How long a subscription may take, in seconds.
 SUBSCRIBED_WITHIN = 5.0
@@ -52,11 +61,24 @@ class Store(Deployment):
         _check_client(client)
         super().__init__(keys, address=address or address_of(client), hint=hint)
         self.client = client
+        self.asks_sentinels = asks_sentinels(client)
 
     @property
     def pool(self) -> ConnectionPool:
         """The client's pool of connections."""
         return self.client.connection_pool
+
+    def hasty(self, seconds: float) -> Store:
+        """The same deployment for who has no time: calls are sent once, over a connection of their own.
+
+        Args:
+            seconds: how long to wait at most until the server lets this client in, and then for each reply.
+        """
+        options = self.pool.connection_kwargs | connection_options(self.pool, seconds)
+        hasty = copy(self)
+        hasty.client = Redis(connection_pool=ConnectionPool(self.pool.connection_class, **options))
+        hasty.is_hasty = True
+        return hasty
 
     def run(self, call: Call[T], *, resend: bool = True) -> T:
         """Runs a call and returns what it results in.
@@ -186,6 +208,14 @@ def _check_client(client: object) -> None:
     check_options(client)
 
 
+def connection_options(pool: ConnectionPool, seconds: float) -> dict[str, Any]:
+    """Options of a connection like those of a pool which does not try again, and waits only so long for the server."""
+    options: dict[str, Any] = {"socket_timeout": seconds, "retry": Retry(NoBackoff(), 0)}
+    if issubclass(pool.connection_class, Connection):  # over TCP
+        options["socket_connect_timeout"] = seconds
+    return options
+
+
 def tries_again_by_itself(client: Any) -> bool:
     """Whether a client that can't connect has tried more than once already, as it was told to."""
     return bool(getattr(client.connection_pool.connection_kwargs.get("retry"), "_retries", 0))
@@ -207,7 +237,8 @@ class Sendings:
         self.calls = calls
         self._deployment = deployment
         self._sending = 1
-        self._most = SENDINGS if resend else 1
+        self._until = time.monotonic() + PASSES_WITHIN
+        self._most = SENDINGS if resend and not deployment.is_hasty else 1
 
     def pause_after(self, error: Exception) -> float:
         """How long to pause before they are sent again, in seconds, given how the last sending was lost.
@@ -217,12 +248,17 @@ class Sendings:
         """
         if isinstance(error, AuthenticationError):  # among redis-py's errors of the connection, but it will not pass
             raise self._deployment.refusing(error) from error
-        if self._sending == self._most:
+        if self._sending >= self._most and not self._passes(error):
             raise self._deployment.unavailable(error) from error
         self.calls = [call.again() for call in self.calls]
-        pause = LONGEST_PAUSE * random.random() * self._sending / self._most  # noqa: S311
+        pause = LONGEST_PAUSE * random.random() * min(1, self._sending / self._most)  # noqa: S311
         self._sending += 1
         return pause
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether there is a point in waiting for longer."""
+        is_known = self._deployment.asks_sentinels and self._deployment.schema_is_known  # else it may be no such master
+        return self._most > 1 and time.monotonic() < self._until and (is_known or isinstance(error, BusyLoadingError))
 
 
 def results_of(calls: Sequence[Call[T]], replies: Sequence[Any]) -> list[T]:
@@ -284,4 +320,5 @@ def _reply(connection: Any) -> Any:
     try:
         return connection.read_response(disable_decoding=True)
     except ResponseError as error:
+        raise_if_no_master(error)
         return error

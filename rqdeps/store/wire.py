@@ -5,18 +5,17 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import hiredis
-from redis import Connection
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 
 from rqdeps.errors import EmbeddedServerError
 from rqdeps.store.calls.call import Argument, Call
+from rqdeps.store.calls.inbox import read_message
 from rqdeps.store.scripts import script
-from rqdeps.store.store import LOST, Store, command_of
+from rqdeps.store.store import LOST, Store, command_of, connection_options
 
 T = TypeVar("T")
 
@@ -44,15 +43,14 @@ class Wire:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        options: dict[str, Any] = {"socket_timeout": CONNECT_SECONDS}
-        if issubclass(store.pool.connection_class, Connection):  # over TCP
-            options["socket_connect_timeout"] = CONNECT_SECONDS
-        options |= {name: value for name, value in store.pool.connection_kwargs.items() if value is not None}
-        options["retry"] = Retry(NoBackoff(), 0)  # when to try again is the select loop's business
-        self._connection: Any = store.pool.connection_class(**options)
+        options = connection_options(store.pool, CONNECT_SECONDS)
+        own = {name: value for name, value in store.pool.connection_kwargs.items() if value is not None}
+        # When to try again is the select loop's business.
+        self._connection: Any = store.pool.connection_class(**(options | own | {"retry": options["retry"]}))
         self._reader: Any = None
         self._outgoing: deque[memoryview] = deque()
         self._call: Call[Any] | None = None
+        self._read_reply: Callable[[Any], Any] = bool
         self._replies_to_skip = 0
 
     def connect(self) -> None:
@@ -90,7 +88,7 @@ class Wire:
         Raises:
             WireLostError: the connection broke.
         """
-        self._call = call
+        self._call, self._read_reply = call, call.read
         self._send(*command_of(call, self._store.keys))
 
     def block_on_wake(self, queues: list[str], seconds: float) -> None:
@@ -102,8 +100,19 @@ class Wire:
             WireLostError: the connection broke.
         """
         keys = [self._store.keys.wake(queue) for queue in queues]
-        self._call = None
+        self._call, self._read_reply = None, lambda reply: reply is not None
         self._send("BZPOPMIN", *keys, seconds)
+
+    def block_on_inbox(self, worker: str, seconds: float) -> None:
+        """Asks for the next message to a worker, or to be told that none came for some seconds.
+
+        The result is a list of that message, or an empty one.
+
+        Raises:
+            WireLostError: the connection broke.
+        """
+        self._call, self._read_reply = None, lambda reply: [] if reply is None else [read_message(reply[1])]
+        self._send("BLPOP", self._store.keys.inbox(worker), seconds)
 
     @property
     def has_more_to_send(self) -> bool:
@@ -145,7 +154,7 @@ class Wire:
         lost = self._read()
         results = []
         while (reply := self._next_reply()) is not None:
-            results.append(self._result_of(*reply))
+            results.append(self._read_reply(*reply))
         if lost is not None and not results:
             raise lost
         return results
@@ -181,10 +190,6 @@ class Wire:
                 continue
             return (reply,)
         return None
-
-    def _result_of(self, reply: Any) -> Any:
-        call, self._call = self._call, None
-        return reply is not None if call is None else call.read(reply)
 
     # Ending
 

@@ -1,4 +1,4 @@
-"""The supervisor's link to the server: one request at a time, and a second connection that waits to be woken."""
+"""The supervisor's link to the server: one request at a time, and two connections that wait for what others say."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 from redis.exceptions import RedisError, ResponseError
 
 from rqdeps.store import Call, Store
+from rqdeps.store.calls.inbox import Message
 from rqdeps.store.wire import Wire, WireLostError
+from rqdeps.worker.connecting import Connecting
+from rqdeps.worker.options import WorkerOptions
 
 T = TypeVar("T")
 
 log = logging.getLogger("rqdeps.worker")
 
-#: How long to wait for a marker before looking at the queues all the same, in seconds.
+#: How long to wait for a marker, before looking at the queues all the same, or for a message, in seconds.
 BLOCK_SECONDS = 2.0
 
 #: How long a reply may take before the connection counts as lost, in seconds.
@@ -42,35 +45,42 @@ def is_refusal(error: Exception) -> bool:
 
 
 class Link:
-    """Two connections, which are made again when they break.
+    """Connections for requests, for being woken and for messages, which are made again, all of them, when one breaks.
 
     Args:
         store: the deployment.
-        queues: the queues that are served.
+        options: the worker's name and the queues that it serves.
         selector: where the sockets are registered.
         on_lost: called when the connection breaks: a request may be left without a reply, and a marker lost. Its
             argument ``cut`` says whether it broke before all of a request was sent.
         on_refused: called before, when the connection is given up because the server refused the request.
+        hear: called with messages to the worker. What they are about has been told before, in reply to a request.
     """
 
     def __init__(
         self,
         store: Store,
-        queues: list[str],
+        options: WorkerOptions,
         selector: selectors.BaseSelector,
         on_lost: Callable[..., None],
         on_refused: Callable[[Exception], None],
+        hear: Callable[[list[Message]], None],
     ) -> None:
         self._store = store
-        self._queues = queues
+        self._options = options
         self._selector = selector
         self._on_lost = on_lost
         self._on_refused = on_refused
+        self._hear = hear
         self._requests: Wire | None = None
         self._wakes: Wire | None = None
+        self._inbox: Wire | None = None
+        self._connecting: Connecting | None = None
         self._reply_to: Callable[[Any], None] | None = None
         self._asked_at = 0.0
         self._listening_since: float | None = None
+        self._inbox_asked_at = 0.0
+        self._messages: list[Message] = []
         self._tries = 0
         self.retry_at: float | None = 0.0
 
@@ -118,6 +128,7 @@ class Link:
                 self._tries = 0
             if then is not None:
                 then(result)
+        self._pass_messages_on()
 
     def _receive(self, wire: Wire) -> list[Any]:
         had_more = wire.has_more_to_send
@@ -149,7 +160,7 @@ class Link:
             return
         self._on_wake = on_wake
         try:
-            self._wakes.block_on_wake(self._queues, BLOCK_SECONDS)
+            self._wakes.block_on_wake(self._options.queues, BLOCK_SECONDS)
             self._listening_since = time.monotonic()
         except WireLostError as error:
             self._lose(error)
@@ -166,35 +177,72 @@ class Link:
             self._listening_since = None
             self._on_wake(marked)
 
+    # Messages
+
+    def _await_message(self) -> None:
+        assert self._inbox is not None
+        self._inbox_asked_at = time.monotonic()
+        try:
+            self._inbox.block_on_inbox(self._options.name, BLOCK_SECONDS)
+        except WireLostError as error:
+            self._lose(error)
+
+    def _on_inbox_ready(self) -> None:
+        if self._inbox is None:  # lost while the same events were handled
+            return
+        try:
+            results = self._inbox.receive()
+        except (WireLostError, RedisError) as error:
+            self._lose(error)
+            return
+        for messages in results:
+            self._messages += messages
+            self._await_message()
+        self._pass_messages_on()
+
+    def _pass_messages_on(self) -> None:
+        if self._messages and not self.awaits_reply:  # which may tell of the claim that a message is about
+            messages, self._messages = self._messages, []
+            self._hear(messages)
+
     # Connecting
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether connections are being made, in a thread: no process may be forked meanwhile."""
+        return self._connecting is not None
+
     def connect(self) -> None:
-        """Connects, if it is time to try.
+        """Begins to connect, if it is time to try; the select loop goes on meanwhile.
 
         After a failure the next try comes after a pause, at ``retry_at``.
         """
-        if self.is_up or self.retry_at is None or time.monotonic() < self.retry_at:
+        if self.retry_at is None or time.monotonic() < self.retry_at:
             return
-        requests, wakes = Wire(self._store), Wire(self._store)
-        try:
-            requests.connect()
-            wakes.connect()
-        except (WireLostError, RedisError) as error:
-            requests.close()
-            wakes.close()
+        self.retry_at = None
+        wires = (Wire(self._store), Wire(self._store), Wire(self._store))
+        self._connecting = Connecting(wires, self._selector, lambda error: self._on_connected(wires, error))
+
+    def _on_connected(self, wires: tuple[Wire, Wire, Wire], error: BaseException | None) -> None:
+        self._connecting = None
+        if isinstance(error, (WireLostError, RedisError)):
             self._note_failure(error)
             return
-        self._requests, self._wakes = requests, wakes
-        self._selector.register(requests, selectors.EVENT_READ, self._on_request_ready)
-        self._selector.register(wakes, selectors.EVENT_READ, self._on_wake_ready)
-        self.retry_at = None
+        if error is not None:
+            raise error
+        self._requests, self._wakes, self._inbox = wires
+        self._selector.register(self._requests, selectors.EVENT_READ, self._on_request_ready)
+        self._selector.register(self._wakes, selectors.EVENT_READ, self._on_wake_ready)
+        self._selector.register(self._inbox, selectors.EVENT_READ, self._on_inbox_ready)
+        self._await_message()
 
     def check(self) -> None:
         """Gives up on a reply that has not come for long."""
         now = time.monotonic()
         waits = self._reply_to is not None and now - self._asked_at > REPLY_SECONDS
         listens = self._listening_since is not None and now - self._listening_since > BLOCK_SECONDS + REPLY_SECONDS
-        if waits or listens:
+        hears = self._inbox is not None and now - self._inbox_asked_at > BLOCK_SECONDS + REPLY_SECONDS
+        if waits or listens or hears:
             self._lose(WireLostError(f"no reply for {REPLY_SECONDS:g} s"))
 
     def _lose(self, error: Exception, *, refused: bool = False) -> None:
@@ -204,6 +252,7 @@ class Link:
         if refused:
             self._on_refused(error)
         self._on_lost(cut=cut)
+        self._pass_messages_on()
 
     def _note_failure(self, error: Exception) -> None:
         if not self._tries:
@@ -215,17 +264,21 @@ class Link:
         self.retry_at = time.monotonic() + pause
 
     def close(self) -> None:
-        """Closes both connections."""
-        for wire in (self._requests, self._wakes):
-            if wire is not None:
-                # First, and in this order: a socket that another process has too stays in the loop when it is closed.
-                self._selector.unregister(wire)
-                wire.close()
-        self._requests = self._wakes = self._reply_to = None
+        """Closes the connections, also those that are just being made."""
+        if self._connecting is not None:
+            self._connecting.give_up()
+            self._connecting = None
+        for wire in self._wires():
+            # First, and in this order: a socket that another process has too stays in the loop when it is closed.
+            self._selector.unregister(wire)
+            wire.close()
+        self._requests = self._wakes = self._inbox = self._reply_to = None
         self._listening_since = None
 
     def let_go(self) -> None:
-        """Closes the copies of both connections that a fork made."""
-        for wire in (self._requests, self._wakes):
-            if wire is not None:
-                wire.let_go()
+        """Closes the copies of the connections that a fork made."""
+        for wire in self._wires():
+            wire.let_go()
+
+    def _wires(self) -> list[Wire]:
+        return [wire for wire in (self._requests, self._wakes, self._inbox) if wire is not None]

@@ -20,6 +20,7 @@ from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.worker.execution import execute
 from rqdeps.worker.following import Handler, what_follows
 from rqdeps.worker.held import Held, ReportRefusedError
+from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import is_refusal
 from rqdeps.worker.options import WorkerOptions
@@ -54,7 +55,7 @@ class Loop:
     def __init__(self, store: Store, options: WorkerOptions) -> None:
         self._store = store
         self._options = options
-        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, self._cannot_stop)
+        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, Inbox(self._cannot_stop).hear)
         self._holder = f"{options.name}.1"
         self._lost_reply = False  # then there may be claims that this worker does not know of
         self._handlers: Sequence[Handler] = ()

@@ -19,6 +19,7 @@ from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 from rqdeps.worker.forked import Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
+from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import Link, is_refusal
 from rqdeps.worker.options import WorkerOptions
@@ -30,6 +31,9 @@ log = logging.getLogger("rqdeps.worker")
 
 #: How long an outcome waits at most to be reported together with others, in seconds.
 _SETTLE_SECONDS = 0.005
+
+#: How long one that ends at once waits for the server to answer, in seconds.
+_HASTE_SECONDS = 1.0
 
 #: How long a worker that is asked to end tries to report what it has, while the server does not answer, in seconds.
 _LAST_WORDS_SECONDS = 10.0
@@ -49,9 +53,10 @@ class Supervisor:
         self._store = store
         self._options = options
         self._selector = selectors.DefaultSelector()
-        self._link = Link(store, options.queues, self._selector, self._on_lost, self._on_refused)
+        inbox = Inbox(self._stop_jobs)
+        self._link = Link(store, options, self._selector, self._on_lost, self._on_refused, inbox.hear)
         self._stable = Stable(options.processes, store, self._let_go, options.horse)
-        self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, self._stop_jobs)
+        self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, inbox.hear)
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms, has_handlers=bool(options.horse.exception_handlers))
         self._holders = 1
@@ -74,7 +79,6 @@ class Supervisor:
             SetUpError: processes for jobs can't be set up, from the first one on.
         """
         with self._signals:
-            self._link.connect()
             try:
                 while not self._is_over():
                     self._keep_horses()
@@ -129,7 +133,8 @@ class Supervisor:
     # Horses
 
     def _keep_horses(self) -> None:
-        for horse in self._stable.start_missing():
+        may_fork = not self._link.is_connecting
+        for horse in self._stable.start_missing() if may_fork else ():
             self._selector.register(horse.pipe.frames, selectors.EVENT_READ, lambda horse=horse: self._listen_to(horse))
         for horse in self._stable.horses:
             horse.pipe.flush()
@@ -172,8 +177,8 @@ class Supervisor:
             self._reclaim()
             or self._fetch_outputs()
             or self._take_turn_with_cascades()
+            or self._return_jobs()  # before others are claimed, which would overtake them
             or self._settle_and_claim()
-            or self._return_jobs()
             or self._renew()
             or self._carry_on_cascades()
             or self._upkeep.due_call()
@@ -359,14 +364,16 @@ class Supervisor:
 
     def _time_to_wait(self) -> float:
         now = time.monotonic()
-        times = [now + 0.5, self._upkeep.next_at]
+        times = [now + 0.5]
         if self._link.retry_at is not None:
-            times = [now + 0.5, self._link.retry_at]
-        if self._holdings.ended:
-            times.append(self._holdings.ended[0].at + _SETTLE_SECONDS)
+            times.append(self._link.retry_at)
+        if self._link.is_free:
+            times.append(self._upkeep.next_at)
+            if self._holdings.ended:
+                times.append(self._holdings.ended[0].at + _SETTLE_SECONDS)
         if any(len(horse.tasks) > 1 or horse.pipe.has_more_to_send for horse in self._stable.horses):
             times.append(now + 0.01)
-        if self._stable.is_short:
+        if self._stable.is_short and not self._link.is_connecting:
             times.append(self._stable.fork_at)
         if self._deadline is not None:
             times.append(self._deadline)
@@ -388,6 +395,8 @@ class Supervisor:
         for held, report in reported:
             holdings.note_end(held, report)
         self._link.close()
+        if self._signals.is_forced:
+            self._store = self._store.hasty(_HASTE_SECONDS)
         left = [held.claim for held in holdings.left_over(running)]
         try:
             if left:

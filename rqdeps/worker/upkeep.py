@@ -15,6 +15,7 @@ from typing import Any
 from rqdeps.store import Call
 from rqdeps.store.calls import upkeep
 from rqdeps.store.calls.call import Argument
+from rqdeps.store.calls.inbox import Message
 from rqdeps.version import __version__
 
 log = logging.getLogger("rqdeps.worker")
@@ -35,14 +36,14 @@ class Upkeep:
         queues: the queues it serves, which are looked after whether the server lists them or not.
         processes: how many horses it has.
         lease_ms: how long its claims hold.
-        stop_jobs: called with the claims whose jobs a person wants stopped: id and fence of each.
+        hear: called with the messages that were in the worker's inbox.
     """
 
     worker: str
     queues: list[str]
     processes: int
     lease_ms: int
-    stop_jobs: Callable[[list[tuple[str, int]]], None]
+    hear: Callable[[list[Message]], None]
     finished: int = 0
     failed: int = 0
     next_at: float = 0.0
@@ -69,6 +70,7 @@ class Upkeep:
             "pid": os.getpid(),
             "queues": " ".join(self.queues),  # names hold no white space
             "processes": self.processes,
+            "lease_ms": self.lease_ms,
             "started_at": self._started_at,
             "version": __version__,
             "finished": self.finished,
@@ -76,8 +78,7 @@ class Upkeep:
         }
 
     def _beaten(self, beaten: upkeep.Beaten) -> None:
-        if beaten.to_stop:
-            self.stop_jobs(beaten.to_stop)
+        self.hear(beaten.messages)
         self._next_beat_at = time.monotonic() + min(_BEAT_SECONDS, self.lease_ms / 1000 / _BEATS_PER_LEASE)
         self._plan(list(dict.fromkeys([*self.queues, *sorted(beaten.queues)])))
 

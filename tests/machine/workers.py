@@ -235,7 +235,7 @@ class Workers(Base):
     def check_inbox(self, worker: Worker) -> None:
         """The server tells the worker that it knows which of its claims are to be stopped."""
         beaten = self.run(upkeep.beat("worker-1", {}))
-        asked = set(beaten.to_stop)
+        asked = {message.claim for message in beaten.messages}
         wanted = {
             (job.id, job.fence)
             for job in self.model.with_status("started")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rqdeps.store.calls.call import Argument, Call, counted, texts
+from rqdeps.store.calls.inbox import Message, read_message
 
 #: How many queues one call of ``maintain`` looks after, so that none takes long.
 QUEUES_PER_CALL = 20
@@ -66,11 +67,11 @@ class Beaten:
 
     Attributes:
         queues: the names of all queues there are.
-        to_stop: the claims whose jobs a person wants stopped: id and fence of each.
+        messages: what was in its inbox.
     """
 
     queues: list[str]
-    to_stop: list[tuple[str, int]]
+    messages: list[Message]
 
 
 def beat(worker: str, fields: Mapping[str, Argument]) -> Call[Beaten]:
@@ -85,8 +86,7 @@ def beat(worker: str, fields: Mapping[str, Argument]) -> Call[Beaten]:
 
 def _read_beaten(reply: list[Any]) -> Beaten:
     queues, messages = reply
-    claims = [message.partition(":") for message in texts(messages)]
-    return Beaten(texts(queues), [(job_id, int(fence)) for job_id, _, fence in claims])
+    return Beaten(texts(queues), [read_message(message) for message in messages])
 
 
 def depart(worker: str) -> Call[int]:

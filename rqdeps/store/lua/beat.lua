@@ -1,8 +1,9 @@
 -- @include lib/base
--- beat: a worker's sign of life, and what it is asked to do. A message can be lost with the reply; `renew` says it again.
+-- beat: a worker's sign of life, and the messages in its inbox that it has not heard yet. One can be lost with the reply:
+-- of a job to be stopped, `renew` says it again.
 --   KEYS   prefix
 --   ARGV   worker · list of fields: name, value, …
---   reply  {{names of all queues}, {claims to be stopped, `id:fence`}}
+--   reply  {{names of all queues}, {messages: a word, a blank, what it is about}}
 
 allow_when_full()
 

@@ -15,7 +15,8 @@ allow_when_full()
 local lease_ms = argument.number()
 local queues = argument.list()
 
-local WORKER_GONE_MS = 60 * 1000
+local MINUTE_MS = 60 * 1000
+local MOST_PASSED_OVER = 20
 
 local budget = BUDGET
 local next_due = -1
@@ -54,31 +55,73 @@ local function each_due(registry, act)
   end
 end
 
--- When nobody has maintained for half a lease, the server was away, or all workers were: claims then get one more lease
--- before they count as lost, and losing one of them counts as nobody's death.
+-- When nobody has maintained for half a lease, the server was away, or all workers were, or its clock has gone ahead:
+-- claims then get one more lease before they count as lost, and losing one of them counts as nobody's death. What was noted
+-- by a clock that has gone back since holds from now on.
 local beat = PREFIX .. 'beat'
-local seen = redis.call('HMGET', beat, 'at', 'away_until')
+local seen = redis.call('HMGET', beat, 'at', 'away_until', 'latest')
+local was_away = seen[1] and now - tonumber(seen[1]) > lease_ms / 2
 local away_until = tonumber(seen[2] or 0)
-if seen[1] and now - tonumber(seen[1]) > lease_ms / 2 then
+if was_away or away_until > now then
   away_until = now
-  redis.call('HSET', beat, 'at', digits(now), 'away_until', digits(now))
-else
-  redis.call('HSET', beat, 'at', digits(now))
 end
-local may_recover = now >= away_until + lease_ms or away_until == 0
+local latest = math.max(tonumber(seen[3] or 0), now)
+local has_gone_back = latest > now
+redis.call('HSET', beat, 'at', digits(now), 'away_until', digits(away_until), 'latest', digits(latest))
+
+-- How long the claims of a job's worker hold, as it says; as long as the caller's, if it has said nothing lately.
+local function lease_of(j)
+  local worker = string.match(j.holder or '', '^(.*)%.%d+$')
+  return tonumber(worker and redis.call('HGET', key('worker', worker), 'lease_ms') or lease_ms)
+end
+
+-- Leases from before the clock went back last too long: none lasts for longer than one lease from now on.
+local function cut_leases(queue)
+  local registry, passed_over = key('started', queue), 0
+  while budget > 0 and passed_over < MOST_PASSED_OVER do
+    local last = redis.call('ZREVRANGE', registry, passed_over, passed_over, 'WITHSCORES')
+    local ends = tonumber(last[2] or 0)
+    if ends <= now + lease_ms then
+      return
+    end
+    local j = job.read(last[1])
+    local longest = now + (j and lease_of(j) or 0)
+    if ends > longest then
+      redis.call('ZADD', registry, digits(longest), last[1])
+    else -- that of a worker whose leases are longer
+      passed_over = passed_over + 1
+    end
+    budget = budget - 2
+  end
+end
+
+if has_gone_back then
+  for _, queue in ipairs(queues) do
+    cut_leases(queue)
+  end
+  gates.cut_deadlines()
+  for _, worker in ipairs(
+    redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '(' .. digits(now), '+inf', 'LIMIT', 0, 100)
+  ) do
+    redis.call('ZADD', PREFIX .. 'workers', digits(now), worker)
+  end
+end
 
 for _, queue in ipairs(queues) do
-  if may_recover then
-    local due = each_due(key('started', queue), function(j)
-      recovered[#recovered + 1] = j.id
-      recover(j, j.fence < away_until * 1000)
-      return 5
-    end)
-    if due then
-      note_due(due)
+  local due = each_due(key('started', queue), function(j)
+    local spared_until = away_until > 0 and away_until + lease_of(j) or 0
+    if now < spared_until then
+      redis.call('ZADD', key('started', queue), digits(spared_until), j.id)
+      return 2
     end
+    recovered[#recovered + 1] = j.id
+    recover(j, j.fence < away_until * 1000)
+    return 5
+  end)
+  if due then
+    note_due(due)
   end
-  local due = each_due(key('scheduled', queue), function(j)
+  due = each_due(key('scheduled', queue), function(j)
     move(j, 'queued', nil, { front = j.at_front })
     promoted = promoted + 1
     return 5
@@ -126,7 +169,7 @@ if due then
 end
 
 for _, gate in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'gates', '-inf', digits(now), 'LIMIT', 0, 10)) do
-  if gates.is_awaited(gate) then
+  if gates.is_awaited(gate) or now < away_until + MINUTE_MS then
     gates.prolong(gate)
     budget = budget - 1
   elseif budget > 0 then
@@ -138,8 +181,10 @@ carry_on(math.max(budget, 50))
 local has_more = budget <= 0 or cascades_left() > 0
   or redis.call('ZCOUNT', PREFIX .. 'gates', '-inf', digits(now)) > 0
 
+-- Workers have a minute to be heard of again, as their graphs have to go on.
+local gone_since = now < away_until + MINUTE_MS and 0 or now - MINUTE_MS
 for _, worker in ipairs(
-  redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(now - WORKER_GONE_MS), 'LIMIT', 0, 100)
+  redis.call('ZRANGEBYSCORE', PREFIX .. 'workers', '-inf', digits(gone_since), 'LIMIT', 0, 100)
 ) do
   redis.call('ZREM', PREFIX .. 'workers', worker)
   redis.call('UNLINK', key('worker', worker), key('inbox', worker))

@@ -13,7 +13,7 @@ local function stop(j)
   redis.call('HSET', key('job', j.id), 'stop', 1)
   local worker = string.match(j.holder or '', '^(.*)%.%d+$')
   if worker and redis.call('ZSCORE', PREFIX .. 'workers', worker) then
-    redis.call('RPUSH', key('inbox', worker), j.id .. ':' .. digits(j.fence))
+    redis.call('RPUSH', key('inbox', worker), 'stop ' .. j.id .. ':' .. digits(j.fence))
   end
 end
 

@@ -46,6 +46,14 @@ function gates.prolong(gate)
   redis.call('ZADD', PREFIX .. 'gates', digits(now + GATE_MS), gate)
 end
 
+-- Deadlines from before the clock went back come too late: no graph has more than a minute from now on.
+function gates.cut_deadlines()
+  local latest = '(' .. digits(now + GATE_MS)
+  for _, gate in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'gates', latest, '+inf', 'LIMIT', 0, 10)) do
+    gates.prolong(gate)
+  end
+end
+
 -- One more piece has come.
 function gates.note_piece(gate, number)
   redis.call('ZADD', key('gate', gate), -number, PIECES)
