@@ -12,16 +12,22 @@ import pytest
 import sentinels
 import servers
 import steps
+from click.testing import CliRunner
 from processes import lines, worker_process
 from redis import Redis
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import BusyLoadingError, ReadOnlyError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+import rqdeps.store.store
 from rqdeps import AsyncQueue, Job, Queue
+from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import connect
 from rqdeps.store.connection import connect_async, display_url
+from rqdeps.store.deployment import Deployment
 from rqdeps.store.sentinel import read_sentinel_url
 from rqdeps.store.states import NoMasterError, raise_if_no_master, state_in_words
+from rqdeps.store.store import Sendings
 
 # URLs
 
@@ -112,6 +118,49 @@ def test_what_no_sentinel_knows_is_said_at_once_and_without_options_of_connectio
         f"no answer from the server at sentinel://127.0.0.1:{port}/jobs?sentinel_password=***: "
         "no sentinel answers that knows a master by this name, and sees it alive"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:9.", "its memory is full"),
+        ("ERR Error running script (call to f_0): @user_script:1: -MISCONF Redis is configured to save", "can't save"),
+        ("MISCONF Valkey is configured to save RDB snapshots", "can't save"),
+        ("BUSY Valkey is busy running a script.", "busy with somebody's script"),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", None),
+    ],
+)
+def test_states_of_a_server_are_put_in_words(said: str, told: str | None) -> None:
+    found = state_in_words(ResponseError(said))
+    assert found is None if told is None else told in (found or "")
+
+
+def test_a_full_server_is_told_of_in_one_line(valkey: Redis, valkey_url: str) -> None:
+    Queue(connection=valkey).enqueue(steps.nothing)
+    valkey.config_set("maxmemory", 1)
+    try:
+        result = CliRunner().invoke(main, ["queue", "pause", "default", "--url", valkey_url])
+    finally:
+        valkey.config_set("maxmemory", 0)
+    assert result.exit_code == 1
+    assert result.output == "Error: the server can't do this now: its memory is full (maxmemory)\n"
+
+
+def test_a_server_that_loads_its_data_is_waited_for_longer_than_one_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployment = Deployment(address="redis://here")
+    sendings = Sendings(deployment, [], resend=True)
+    for _ in range(10 * rqdeps.store.store.SENDINGS):
+        assert 0 <= sendings.pause_after(BusyLoadingError("Redis is loading")) <= rqdeps.store.store.LONGEST_PAUSE
+    with pytest.raises(ConnectionUnavailableError, match=r"^no answer from the server at redis://here: gone$"):
+        sendings.pause_after(RedisConnectionError("gone"))
+    monkeypatch.setattr(rqdeps.store.store, "PASSES_WITHIN", 0)
+    sendings = Sendings(deployment, [], resend=True)
+    for _ in range(rqdeps.store.store.SENDINGS - 1):
+        sendings.pause_after(BusyLoadingError("Redis is loading"))
+    with pytest.raises(ConnectionUnavailableError, match=r"now: it is still loading its data$"):
+        sendings.pause_after(BusyLoadingError("Redis is loading"))
 
 
 # Another master

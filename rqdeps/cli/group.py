@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from rqdeps.cli.options import URL
 from rqdeps.errors import RqdepsError
 from rqdeps.store.permissions import missing_permission
+from rqdeps.store.states import state_in_words
 
 #: The exit code of what Ctrl-C has ended.
 INTERRUPTED = 130
@@ -57,4 +58,7 @@ class FriendlyGroup(click.Group):
 
 def message_of(error: Exception) -> str:
     """What a person is told of an error in the command that runs."""
+    state = state_in_words(error)
+    if state is not None:
+        return f"the server can't do this now: {state}"
     return missing_permission(error, click.get_current_context().meta.get(URL)) or str(error)
