@@ -1,8 +1,8 @@
 """Connections that are cut before, within and after requests and replies: of every script there is, and while blocked.
 
-What is cut is asked again, by the rules of each script and of each face. So all ends as if nothing had been cut, each job
-runs as often as it would have, and nothing waits until a lease runs out, which takes 30 s here. Real servers: fakeredis
-has no connections.
+What is cut is asked again, by the rules of each script and of each face. So all ends as if nothing had been cut, each
+job runs as often as it would have, and nothing waits until a lease runs out, which takes 30 s here. Real servers:
+fakeredis has no connections.
 """
 
 from __future__ import annotations
@@ -281,7 +281,7 @@ def test_a_simple_worker_runs_each_job_once_whatever_is_cut(
 
 
 def test_a_job_is_found_at_once_when_the_connection_breaks_on_which_a_worker_waits(valkey: Redis, proxy: Proxy) -> None:
-    """The marker that was to wake it may be gone; nobody else would put it back, and the worker would look after 2 s."""
+    """The marker that was to wake it may be gone, and nobody else would put it back; the worker looks after 2 s."""
     queue = Queue("work", connection=valkey)
     with worker_process(proxy.url, "--log-level", "error"):
         for how in Cut:
