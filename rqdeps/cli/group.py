@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from rqdeps.cli.options import URL
 from rqdeps.errors import RqdepsError
 from rqdeps.store.permissions import missing_permission
+from rqdeps.store.states import state_behind
 
 #: The exit code of what Ctrl-C has ended.
 INTERRUPTED = 130
@@ -57,4 +58,5 @@ class FriendlyGroup(click.Group):
 
 def message_of(error: Exception) -> str:
     """What a person is told of an error in the command that runs."""
-    return missing_permission(error, click.get_current_context().meta.get(URL)) or str(error)
+    url = click.get_current_context().meta.get(URL)
+    return missing_permission(error, url) or state_behind(error) or str(error)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 from redis import ConnectionPool, Redis
-from redis.exceptions import AuthenticationError, NoScriptError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -27,6 +27,9 @@ Command = list[Argument]
 #: How often a call is sent before it counts as failed, and the longest pause in between, in seconds.
 SENDINGS = 4
 LONGEST_PAUSE = 0.5
+
+#: How long a server is waited for that says that it loads its data, in seconds.
+LOADING_SECONDS = 10.0
 
 #: How often scripts are loaded for one sending: somebody may have the server forget them at any time.
 LOADINGS = 5
@@ -211,6 +214,7 @@ class Sendings:
         self._deployment = deployment
         self._sending = 1
         self._most = SENDINGS if resend else 1
+        self._loading_until = time.monotonic() + (LOADING_SECONDS if resend else 0)
 
     def pause_after(self, error: Exception) -> float:
         """How long to pause before they are sent again, in seconds, given how the last sending was lost.
@@ -220,6 +224,8 @@ class Sendings:
         """
         if isinstance(error, AuthenticationError):  # among redis-py's errors of the connection, but it will not pass
             raise self._deployment.refusing(error) from error
+        if isinstance(error, BusyLoadingError) and time.monotonic() < self._loading_until:  # it has done nothing
+            return LONGEST_PAUSE * random.random()  # noqa: S311
         if self._sending == self._most:
             raise self._deployment.unavailable(error) from error
         self.calls = [call.again() for call in self.calls]
