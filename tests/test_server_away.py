@@ -26,11 +26,11 @@ from redis import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError
 from servers import LastingServer
 
-from rqdeps import AsyncQueue, Job, JobStatus, Queue
+from rqdeps import AsyncQueue, Job, JobStatus, Queue, registry
 from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.job import patience_for
-from rqdeps.store import store
+from rqdeps.store import connect, store
 from rqdeps.store.invariants import check_invariants
 
 #: How often the server is restarted under load, and how many jobs are done in between at least.
@@ -71,6 +71,8 @@ def workers(url: str, count: int, *options: str) -> Iterator[None]:
     """Workers that end well, once what is done in the ``with`` block is done."""
     with ExitStack() as stack:
         started = [stack.enter_context(worker_process(url, *QUIET, *options)) for _ in range(count)]
+        here = connect(url)
+        eventually(lambda: len(here.perform(registry.workers())) == count, 30)  # from then on they know what SIGTERM is
         yield
         for worker in started:
             worker.terminate()
@@ -228,16 +230,17 @@ def test_no_job_of_a_living_worker_is_recovered_when_the_server_was_held_up_for_
     server: LastingServer, queue: Queue, fifos: tuple[Path, Path], tmp_path: Path
 ) -> None:
     here, release = fifos
-    lease = 0.5
+    lease = 1.0
     with workers(server.url, 2, "--lease", str(lease)):
         running = queue.enqueue(steps.meet, str(here), str(release))
         here.read_text()
         others = [queue.enqueue(steps.note_begin_and_end, str(tmp_path / "log"), 0.01) for _ in range(10)]
         with server.held_up():
-            threading.Event().wait(3 * lease)  # time itself is what this is about
+            threading.Event().wait(2 * lease)  # time itself is what this is about
         # Whoever looks after the queues has to do so for longer than a lease, before it can be said that all went well.
         assert has_ended(*others, queue.enqueue_in(2 * lease, steps.nothing))
         assert running.get_status() == "started"
+        assert not running.attempts  # else nobody is there to be released
         release.write_text("kept")
         assert running.wait(timeout=30) == "kept"
     assert {(len(job.attempts), job.attempt) for job in (running, *others)} == {(0, 1)}
@@ -286,15 +289,16 @@ def test_a_busy_worker_that_loses_its_connection_to_a_full_server_keeps_what_it_
 ) -> None:
     """It looks whether it has taken the queue's marker, which it can't keep by claiming: it has no hand free."""
     here, release = fifos
-    lease = 0.5
+    lease = 1.0
     with workers(server.url, 1, "--lease", str(lease)):
         running = queue.enqueue(steps.meet, str(here), str(release))
         waiting = queue.enqueue(steps.echo, "next")
         here.read_text()
         with full(server.client):
             server.client.client_kill_filter(_type="normal", skipme=True)
-            threading.Event().wait(3 * lease)  # renewed several times, or lost
+            threading.Event().wait(2 * lease)  # renewed several times, or lost
             assert running.get_status() == "started"
+            assert not running.attempts  # else nobody is there to be released
             release.write_text("kept")
             assert running.wait(timeout=30) == "kept"
             assert waiting.wait(timeout=30) == "next"
