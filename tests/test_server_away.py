@@ -31,6 +31,7 @@ from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.job import patience_for
 from rqdeps.store import connect, store
+from rqdeps.store.calls import claims
 from rqdeps.store.invariants import check_invariants
 
 #: How often the server is restarted under load, and how many jobs are done in between at least.
@@ -304,6 +305,15 @@ def test_a_busy_worker_that_loses_its_connection_to_a_full_server_keeps_what_it_
             assert waiting.wait(timeout=30) == "next"
     assert not running.attempts
     assert running.attempt == 1
+
+
+def test_a_full_server_lets_a_worker_look_that_can_take_nothing(server: LastingServer, queue: Queue) -> None:
+    queue.enqueue(steps.nothing)
+    server.client.delete("{rqdeps}:wake:work")  # as a worker does that takes the marker
+    look = claims.settle([], holder="busy.1", lease_ms=1000, queues=["work"], want=0, begin=0, look=True)
+    with full(server.client):
+        assert queue.store.run(look).has_more
+    assert server.client.exists("{rqdeps}:wake:work")
 
 
 # Read-only
