@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,26 +91,99 @@ def running(kind: Kind) -> Iterator[Server]:
     Raises:
         ServerMissingError: its package is not installed.
     """
+    with _place(kind) as (folder, start):
+        process = start("--appendonly", "no")
+        try:
+            with Redis(unix_socket_path=str(folder / "socket")) as client:
+                yield Server(kind, folder / "socket", client)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class LastingServer:
+    """A server with an append-only file, which a test ends and starts again, or holds up.
+
+    Attributes:
+        url: its URL.
+        client: stays open; each of its calls is sent again while the server starts.
+        process: the server.
+    """
+
+    url: str
+    client: Redis
+    process: subprocess.Popen[bytes]
+    _start: Callable[..., subprocess.Popen[bytes]]
+
+    def restart(self, number: signal.Signals, *settings: str) -> None:
+        """Ends it by a signal, and starts it again on what it had written. Does not wait until that is loaded."""
+        self.process.send_signal(number)
+        self.process.wait()
+        self.process = self._start(*settings, waits=False)
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """It does nothing meanwhile, though connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def lasting(kind: Kind, fsync: str = "everysec") -> Iterator[LastingServer]:
+    """Runs a server that has an append-only file, until the end of the ``with`` block.
+
+    Args:
+        kind: which server.
+        fsync: when it makes sure that the file is on the disk: ``everysec`` or ``always``.
+
+    Raises:
+        ServerMissingError: its package is not installed.
+    """
+    with _place(kind) as (folder, start):
+        written = partial(start, "--appendonly", "yes", "--appendfsync", fsync)
+        retry = Retry(ConstantBackoff(PAUSE), PINGS)
+        with Redis(unix_socket_path=str(folder / "socket"), retry=retry) as client:
+            server = LastingServer(f"unix://{folder / 'socket'}", client, written(), written)
+            try:
+                yield server
+            finally:
+                server.process.kill()
+                server.process.wait()
+
+
+@contextmanager
+def _place(kind: Kind) -> Iterator[tuple[Path, Callable[..., subprocess.Popen[bytes]]]]:
+    """A folder for a server, and what starts one there, with further settings."""
     program = kind.find()
     folder = Path(tempfile.mkdtemp(prefix="rqd", dir="/tmp"))  # paths of sockets are short
     settings = {
         "port": "0",
         "unixsocket": str(folder / "socket"),
         "save": "",
-        "appendonly": "no",
         "daemonize": "no",
         "logfile": str(folder / "log"),
         "dir": str(folder),
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-    process = subprocess.Popen([str(program), *words], stdin=subprocess.DEVNULL)
+
+    def start(*more: str, waits: bool = True) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([str(program), *words, *more], stdin=subprocess.DEVNULL)
+        try:
+            if waits:
+                _await_ping(folder)
+        except RuntimeError:
+            process.kill()
+            process.wait()
+            raise
+        return process
+
     try:
-        _await_ping(folder)
-        with Redis(unix_socket_path=settings["unixsocket"]) as client:
-            yield Server(kind, folder / "socket", client)
+        yield folder, start
     finally:
-        process.kill()
-        process.wait()
         shutil.rmtree(folder)
 
 

@@ -9,12 +9,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 #: What servers begin an error with, and what it means. Scripts pass errors on, in Redis 6.2 within one of their own.
 _STATES = {
-    "READONLY": "it is a replica, which takes no writes",
+    "READONLY": "it is a replica, which takes no writes: name its master, or wait until it is one again",
     "MASTERDOWN": "it is a replica that has lost its master",
     "NOREPLICAS": "it takes no writes without replicas, and has too few (min-replicas-to-write)",
     "LOADING": "it is still loading its data",
     "MISCONF": "it takes no writes because it can't save them: its log says more",
-    "OOM": "its memory is full (maxmemory)",
+    "OOM": "its memory is full (maxmemory), and it takes nothing new: run or delete jobs, or raise that",
     "BUSY": "it is busy with somebody's script",
 }
 

@@ -37,6 +37,9 @@ LONGEST_PAUSE = 0.5
 #: sentinels that make another one the master.
 PASSES_WITHIN = 20.0
 
+#: How often scripts are loaded for one sending: somebody may have the server forget them at any time.
+LOADINGS = 5
+
 #: How long a subscription may take, in seconds.
 SUBSCRIBED_WITHIN = 5.0
 
@@ -289,16 +292,19 @@ def exchange(calls: Sequence[Call[Any]], keys: Keys) -> Generator[list[Command],
         The replies to the calls.
     """
     replies = yield [command_of(call, keys) for call in calls]
-    unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-    if not unknown:
-        return replies
-    loaded = yield [["SCRIPT", "LOAD", script(name).body] for name in dict.fromkeys(calls[i].script for i in unknown)]
-    for reply in loaded:
-        if isinstance(reply, Exception):
-            raise reply
-    again = yield [command_of(calls[i], keys) for i in unknown]
-    for i, reply in zip(unknown, again, strict=True):
-        replies[i] = reply
+    for _ in range(LOADINGS):
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if not unknown:
+            break
+        names = list(dict.fromkeys(calls[i].script for i in unknown))
+        # All at once, so that the server has no occasion to forget a script between its loading and its call.
+        load: list[Command] = [["SCRIPT", "LOAD", script(name).body] for name in names]
+        answered = yield [*load, *[command_of(calls[i], keys) for i in unknown]]
+        for reply in answered[: len(load)]:
+            if isinstance(reply, Exception):
+                raise reply
+        for i, reply in zip(unknown, answered[len(load) :], strict=True):
+            replies[i] = reply
     return replies
 
 

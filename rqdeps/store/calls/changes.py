@@ -126,7 +126,7 @@ def revive(job_ids: Sequence[str]) -> Call[tuple[int, list[Revived]]]:
     def read(reply: list[Any]) -> tuple[int, list[Revived]]:
         return int(reply[0]), [cast(Revived, each) for each in texts(reply[1])]
 
-    return Call("revive", counted(job_ids), read)
+    return Call("revive", [secrets.token_hex(4), *counted(job_ids)], read)
 
 
 def skip(job_id: str, value: bytes, reason: str) -> Call[int]:

@@ -136,6 +136,9 @@ for i = 1, outcomes do
   end
 end
 
+if look and want == 0 then
+  allow_when_full() -- to put markers back is the first write then
+end
 save_durations()
 local left = deliver(BUDGET - 2 * JOB_COST * outcomes) -- as many may be claimed
 local claimed, more = {}, false

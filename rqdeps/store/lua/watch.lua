@@ -11,6 +11,7 @@ if not status then
   return nil
 end
 if not TERMINAL[status] then
+  allow_when_full() -- whoever waits for a job shall hear of it then too
   redis.call('HSET', key('job', id), 'waited', 1)
 end
 return status
