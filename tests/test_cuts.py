@@ -42,8 +42,11 @@ WORKING = {
     *("reclaim", "renew", "schema", "settle", "stage"),
 }
 
+#: What a worker calls only if it was quick enough to take jobs ahead, which a machine under load may keep it from.
+GIVES_BACK = "give_back"
+
 #: Those that a simple worker does not call here: it holds one job at a time, and none for long.
-NOT_SIMPLE = {"give_back", "renew"}
+NOT_SIMPLE = {GIVES_BACK, "renew"}
 
 #: How long anything may take, in seconds: far less than a lease.
 SOON = 20
@@ -259,11 +262,14 @@ def test_a_worker_runs_each_job_once_whatever_is_cut(
     with soon(), worker_process(proxy.url, "--burst", "--log-level", "warning") as worker:
         here.read_text()
         if every is None and only is None:
-            eventually(lambda: names_cut(proxy) >= WORKING - {"depart", "pending"})
+            eventually(lambda: names_cut(proxy) >= WORKING - {"depart", "pending", GIVES_BACK})
         release.write_text("released")
         assert worker.wait() == 0
     check_work(queue, log, results)
-    assert every or names_cut(proxy) == ({only} & set(cutter.uses) if only else WORKING)
+    if only:
+        assert every or names_cut(proxy) == {only} & set(cutter.uses)
+    elif not every:
+        assert names_cut(proxy) | {GIVES_BACK} == WORKING
 
 
 @cuts
@@ -299,12 +305,12 @@ def test_a_job_is_stopped_though_the_word_of_it_is_lost(valkey: Redis, proxy: Pr
     for fifo in (here, release):
         os.mkfifo(fifo)
     job = queue.enqueue(steps.meet, str(here), str(release))
+    proxy.cut = Next("BLPOP", Cut.BEFORE_REPLY)
     with soon(), worker_process(proxy.url, "--log-level", "error"):
         here.read_text()
         job.cancel()
-        proxy.cut = Next("beat", Cut.BEFORE_REPLY)
         assert job.has_ended_within(patience_for(job, SOON))
-    assert proxy.cuts["beat", Cut.BEFORE_REPLY] == 1
+    assert proxy.cuts["BLPOP", Cut.BEFORE_REPLY] == 1
     assert job.get_status() == "stopped"
 
 
