@@ -79,6 +79,14 @@ def die_unless(path):
     return "survived"
 
 
+def die_of(*anything):
+    die()
+
+
+def all_of(*anything):
+    return len(anything)
+
+
 def leave():
     sys.exit(3)
 
@@ -112,6 +120,28 @@ def meet(fifo, release):
 
 
 def pid():
+    return os.getpid()
+
+
+def parent_pid():
+    return os.getppid()
+
+
+def note_process(path):
+    note(path, os.getpid())
+
+
+_hoard = []
+
+
+def hoard(size):
+    """Keeps memory, every page of which it has written to."""
+    _hoard.append(b"x" * size)
+    return os.getpid()
+
+
+def use_for_a_while(size):
+    assert len(b"x" * size) == size
     return os.getpid()
 
 
