@@ -54,6 +54,7 @@ def test_a_process_that_keeps_much_memory_is_followed_by_another(q: Queue) -> No
     assert pid != hoarding.result
 
 
+@pytest.mark.skipif(not Path(wear._STATM).exists(), reason="elsewhere the most memory counts that a process has had")
 def test_a_process_that_gives_its_memory_back_goes_on(q: Queue) -> None:
     jobs = [q.enqueue(steps.use_for_a_while, 96 * MIB), q.enqueue(steps.pid)]
     Worker([q], max_memory=memory_in_use() + 48 * MIB).work(burst=True)
