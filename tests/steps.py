@@ -180,6 +180,13 @@ def kill_worker(depth):
     time.sleep(60)
 
 
+def end_worker(seconds):
+    """Asks the worker that forked its process to end, and takes so long."""
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(seconds)
+    return "in time"
+
+
 def read_stdin():
     return sys.stdin.read()
 
