@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -79,6 +80,20 @@ def die_unless(path):
     return "survived"
 
 
+def die_of(*anything):
+    die()
+
+
+def all_of(*anything):
+    return len(anything)
+
+
+def die_of_memory(path):
+    """As the system would have it die."""
+    Path(path).write_text("oom_kill 1\n")
+    die()
+
+
 def leave():
     sys.exit(3)
 
@@ -113,6 +128,63 @@ def meet(fifo, release):
 
 def pid():
     return os.getpid()
+
+
+def parent_pid():
+    return os.getppid()
+
+
+def note_process(path):
+    note(path, os.getpid())
+
+
+_hoard = []
+
+
+def hoard(size):
+    """Keeps memory, every page of which it has written to."""
+    _hoard.append(b"x" * size)
+    return os.getpid()
+
+
+def use_for_a_while(size):
+    assert len(b"x" * size) == size
+    return os.getpid()
+
+
+def hold_open(path):
+    """Holds a fifo open, as does a program that it starts, says which processes these are, and stays."""
+    with open(path, "w") as fifo:
+        program = subprocess.Popen(["sleep", "60"], stdout=fifo)
+        fifo.write(f"{os.getppid()} {os.getpid()} {program.pid}")
+        fifo.flush()
+        while True:
+            with contextlib.suppress(Exception):
+                time.sleep(60)
+
+
+def hold_open_alone(path):
+    """Holds a fifo open, says who forked it and who that is, and stays."""
+    with open(path, "w") as fifo:
+        fifo.write(f"{os.getppid()} {os.getpid()}")
+        fifo.flush()
+        time.sleep(60)
+
+
+def kill_worker(depth):
+    """Kills the process that is so many generations up."""
+    pid = os.getpid()
+    for _ in range(depth):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(60)
+
+
+def end_worker(seconds):
+    """Asks the worker that forked its process to end, and takes so long."""
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(seconds)
+    return "in time"
 
 
 def read_stdin():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import steps
-from processes import eventually, lines, worker_process
+from processes import Meeting, eventually, lines, worker_process
 from redis import Redis
 
 from rqdeps import Job, JobFailedError, Queue, Retry, SimpleWorker, Worker
@@ -29,26 +29,6 @@ def drain(valkey: Redis) -> Callable[..., None]:
         Worker("work", connection=valkey, processes=processes, lease=options.pop("lease", 30.0)).work(burst=True)
 
     return drain
-
-
-class Meeting:
-    """A place where a job says that it runs, and waits until it may go on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.here, self.release = folder / "here", folder / "release"
-        for fifo in (self.here, self.release):
-            os.mkfifo(fifo)
-
-    @property
-    def args(self) -> tuple[str, str]:
-        return str(self.here), str(self.release)
-
-    def wait(self) -> int:
-        """Waits until the job runs, and returns the id of its process."""
-        return int(self.here.read_text())
-
-    def let_go(self, value: str = "") -> None:
-        self.release.write_text(value)
 
 
 @pytest.fixture

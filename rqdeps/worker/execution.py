@@ -134,9 +134,10 @@ class _Returned:
 def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[], object]) -> _Returned:
     with TimeLimit(task.timeout_ms, "the job ran for longer than its job_timeout of {} s") as limit:
         try:
-            function = resolve(task.function, store.codec.allowed)
-            codec = store.codec.passing_on() if task.function == SPREAD else store.codec
-            args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
+            with EndingCopies():
+                function = resolve(task.function, store.codec.allowed)
+                codec = store.codec.passing_on() if task.function == SPREAD else store.codec
+                args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
         except (NotAllowedError, SerializationError, ResultExpiredError) as error:
             raise _UnrunnableError from error
         on_imported()
@@ -150,18 +151,22 @@ def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[],
     return _Returned(value, data, bool(outputs), pieces)
 
 
-def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit) -> Any:
-    """Calls a function of a user, which may be an ``async def``.
+class EndingCopies:
+    """While entered, user code runs. It may fork, and both processes leave it: the copy ends, as only one may go on."""
 
-    It may have forked, and both processes return from it: the copy ends here, as only one may go on.
-    """
-    pid = os.getpid()
-    try:
+    def __enter__(self) -> None:
+        self._pid = os.getpid()
+
+    def __exit__(self, *exception: object) -> None:
+        if os.getpid() != self._pid:
+            os._exit(0)
+
+
+def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit) -> Any:
+    """Calls a function of a user, which may be an ``async def``."""
+    with EndingCopies():
         value = function(*args, **kwargs)
         return limit.complete(value) if inspect.isawaitable(value) else value
-    finally:
-        if os.getpid() != pid:
-            os._exit(0)
 
 
 def _stage(graph: SpawnedGraph, queue: str, store: Store) -> int:

@@ -18,7 +18,7 @@ from rqdeps.retry import mro_names
 from rqdeps.secret import OpenedSecrets
 from rqdeps.signing import SignatureError, unseal_payload
 from rqdeps.store import Store
-from rqdeps.worker.execution import Ran, call, job_at_work, text_of
+from rqdeps.worker.execution import EndingCopies, Ran, call, job_at_work, text_of
 from rqdeps.worker.messages import Task
 from rqdeps.worker.time_limit import TimeLimit
 
@@ -43,7 +43,9 @@ class _Step:
     def run(self) -> bool:
         """Calls it. Returns whether the steps after it are wanted, which a handler denies by returning ``False``."""
         with TimeLimit(self.timeout_ms, f"{self.what} ran for longer than its timeout of {{}} s") as limit:
-            returned = call(self.find(), self.args, {}, limit)
+            with EndingCopies():
+                function = self.find()
+            returned = call(function, self.args, {}, limit)
         return not (self.may_end_all and returned is False)
 
 

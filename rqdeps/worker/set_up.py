@@ -10,7 +10,7 @@ from typing import Any
 from rqdeps.codec import Codec
 from rqdeps.errors import SetUpError
 from rqdeps.functions import resolve
-from rqdeps.worker.execution import call
+from rqdeps.worker.execution import EndingCopies, call
 from rqdeps.worker.options import Function, HorseOptions
 from rqdeps.worker.time_limit import TimeLimit
 
@@ -43,7 +43,8 @@ def load(options: HorseOptions, codec: Codec) -> Ready:
         raise SetUpError(f"the serializer can't be used: {error}") from error
     for name in options.preload:
         try:
-            import_module(name)
+            with EndingCopies():
+                import_module(name)
         except (Exception, SystemExit) as error:
             raise SetUpError(f"the module {name!r} can't be preloaded: {type(error).__name__}: {error}") from error
     return Ready(

@@ -6,7 +6,9 @@ import locale
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from rqdeps.worker.handlers import handler_of, set_handler
 
@@ -17,6 +19,12 @@ _SIGNALS = sorted(
     if number < getattr(signal, "SIGRTMIN", 32)
 )
 
+#: The timers of a process, each of which sends a signal that ends it where that is not handled.
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+
+#: The places of the alarm among both.
+_ALARM, _ALARM_TIMER = _SIGNALS.index(signal.SIGALRM), _TIMERS.index(signal.ITIMER_REAL)
+
 #: The descriptors that every program counts on.
 _STANDARD = (0, 1, 2)
 
@@ -24,8 +32,9 @@ _STANDARD = (0, 1, 2)
 class Surroundings:
     """Notes what surrounds jobs in this process, and restores what one of them has changed.
 
-    That is the current directory, the environment, the umask, the locale, how signals are handled, and the standard
-    streams. What modules change when they are imported stays, as it would in any other program.
+    That is the current directory, the environment, the umask, the locale, how signals are handled, the timers that send
+    them, how deep functions may call each other, and the standard streams. What modules change when they are imported
+    stays, as it would in any other program.
     """
 
     def __init__(self) -> None:
@@ -41,24 +50,37 @@ class Surroundings:
         self._locale = locale.setlocale(locale.LC_ALL)
         self._handlers = [handler_of(number) for number in _SIGNALS]
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._timers = _timers()
+        self._depth = sys.getrecursionlimit()
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._files = _standard_files()
+        self._closed = _closed(self._streams)
 
     def note_imports(self) -> None:
-        """Notes how things are now, if modules have been imported since they were noted or restored."""
+        """Notes how things are now, if modules have been imported since they were noted or restored.
+
+        But for the alarm, which is that of the job's time limit now.
+        """
         if len(sys.modules) != self._modules:
+            alarm, timer = self._handlers[_ALARM], self._timers[_ALARM_TIMER]
             self.note()
+            self._handlers[_ALARM], self._timers[_ALARM_TIMER] = alarm, timer
 
     def restore(self) -> bool:
         """Restores what was changed. Returns whether all is as it was; if not, this process can run no further job."""
         try:
             self._restore()
+            is_whole = _standard_files() == self._files and _closed(self._streams) == self._closed
         except (OSError, ValueError, TypeError, locale.Error):
             return False
         self._modules = len(sys.modules)
-        return _standard_files() == self._files
+        return is_whole
 
     def _restore(self) -> None:
+        if sys.getrecursionlimit() != self._depth:
+            sys.setrecursionlimit(self._depth)
+        if _timers() != self._timers:
+            self._restore_timers()
         os.umask(self._umask)
         if self._directory is not None and _directory() != self._directory:
             os.chdir(self._directory)
@@ -73,6 +95,10 @@ class Surroundings:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         sys.stdin, sys.stdout, sys.stderr = self._streams
 
+    def _restore_timers(self) -> None:
+        for timer, (_, interval) in zip(_TIMERS, self._timers, strict=True):
+            signal.setitimer(timer, interval, interval)
+
     def _restore_environment(self) -> None:
         now = _environment()
         for name in now.keys() - self._environment.keys():
@@ -80,6 +106,11 @@ class Surroundings:
         for name, value in self._environment.items():
             if now.get(name) != value:
                 os.environb[name] = value
+
+
+def _timers() -> list[tuple[bool, float]]:
+    """Of each timer: whether it is set, and in which intervals it sends its signal, in seconds; 0 for once."""
+    return [(left > 0, interval) for left, interval in map(signal.getitimer, _TIMERS)]
 
 
 def _environment() -> dict[bytes, bytes]:
@@ -91,6 +122,11 @@ def _directory() -> str | None:
     with suppress(OSError):  # it was deleted, or may not be read
         return os.getcwd()
     return None
+
+
+def _closed(streams: Iterable[Any]) -> list[bool]:
+    """Which streams are closed, which leaves their descriptors open. Raises ``ValueError`` if one was detached."""
+    return [getattr(stream, "closed", False) for stream in streams]
 
 
 def _standard_files() -> list[tuple[int, int] | None]:
