@@ -153,7 +153,8 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again(tmp_path: Path) -
         try:
             with Proxy(str(link)) as proxy, Redis.from_url(proxy.url, retry=Retry(NoBackoff(), 0)) as client:
                 assert client.ping()
-                server.client.shutdown(nosave=True)
+                with server.connect(retry=Retry(NoBackoff(), 0)) as last:
+                    last.shutdown(nosave=True)
                 for _ in range(2):  # the connection that there was, and a new one
                     with pytest.raises(RedisConnectionError):
                         client.ping()
