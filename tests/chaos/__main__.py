@@ -14,7 +14,7 @@ from chaos.suite import Suite
 
 
 def main() -> int:
-    """Runs it. Returns the exit code: 1 if anything was found, or a fault was not caught."""
+    """Runs it. Returns the exit code: 1 if anything was found, or a fault was not."""
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=0.5, help="how long to disturb (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="what to make the schedule from")

@@ -153,6 +153,8 @@ def is_caught(name: str, minutes: float, seed: int) -> bool:
             command, cwd=_TESTS, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True, check=False
         )
     print(done.stdout)
+    if not done.stdout:
+        raise RuntimeError(f"the suite itself fell, with code {done.returncode}")
     verdict = "caught" if done.returncode else "NOT CAUGHT"
     print(f"{name}: {verdict} after {time.monotonic() - began:.0f} s (seed {seed})")
     return done.returncode != 0

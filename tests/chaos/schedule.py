@@ -12,24 +12,24 @@ from chaos.workers import LEASE
 WORKERS = 3
 
 #: How long things go on in between, in seconds on average.
-_PAUSE = 0.8
+_PAUSE = 0.7
 
-#: What goes wrong, and how often, in parts of the whole.
+#: What goes wrong, and how often before all of it comes again in another order.
 _KINDS = {
-    "kill worker": 20,
-    "kill horse": 8,
-    "end worker": 10,
-    "end worker at once": 4,
-    "pause worker": 14,
-    "pause worker and horses": 4,
-    "kill all workers": 2,
-    "stop jobs and kill worker": 10,
-    "cut": 14,
-    "break connections": 6,
-    "restart server": 6,
-    "pause server": 4,
-    "forget scripts": 3,
-    "pause queue": 3,
+    "kill worker": 6,
+    "kill horse": 3,
+    "end worker": 3,
+    "end worker at once": 1,
+    "pause worker": 5,
+    "pause worker and horses": 1,
+    "kill all workers": 1,
+    "stop jobs and kill worker": 3,
+    "cut": 4,
+    "break connections": 2,
+    "restart server": 1,
+    "pause server": 1,
+    "forget scripts": 1,
+    "pause queue": 1,
 }
 
 #: After these nothing else happens to the server for a while, so that it can be seen what follows.
@@ -65,16 +65,20 @@ def schedule(seed: int, seconds: float) -> list[Disturbance]:
 
 
 def _disturbances(random: Random, seconds: float) -> Iterator[Disturbance]:
-    at, server_rests_until = 1.0, 4.0
+    at, server_rests_until = 1.0, 3.0
+    to_come: list[str] = []
     while (at := at + random.expovariate(1 / _PAUSE)) < seconds:
-        kind = random.choices(list(_KINDS), list(_KINDS.values()))[0]
+        if not to_come:
+            to_come = [kind for kind, times in _KINDS.items() for _ in range(times)]
+            random.shuffle(to_come)
+        kind = next((kind for kind in to_come if kind not in _OF_SERVER or at >= server_rests_until), None)
+        if kind is None:
+            continue
+        to_come.remove(kind)
         lasts = _seconds(random, kind)
-        drawn = Disturbance(at, kind, random.randrange(1000), lasts, random.random())
         if kind in _OF_SERVER:
-            if at < server_rests_until:
-                continue
             server_rests_until = at + lasts + _REST
-        yield drawn
+        yield Disturbance(at, kind, random.randrange(1000), lasts, random.random())
 
 
 def _seconds(random: Random, kind: str) -> float:

@@ -187,7 +187,8 @@ class Suite:
                 time.sleep(0.005)
             in_peace = self._workers.end(_END_SECONDS)
             self._report.findings["workers that did not end"] = [] if in_peace else ["after SIGTERM"]
-            self._report.findings["markers missing"] = _violations(client)
+            at_any_time, now = _violations(client, quiet=False), _violations(client, quiet=True)
+            self._report.findings["markers missing"] = [each for each in now if each not in at_any_time]
             self._drain()
 
     def _check(self, client: Any) -> None:
@@ -206,7 +207,7 @@ class Suite:
             "failed without a cause": list(checker.wrongly_failed()),
             "refused without a cause": list(checker.unfair_refusals()),
             "workers that fell": list(checker.fallen_workers()),
-            "violations": _violations(client),
+            "violations": _violations(client, quiet=True),
             "keys left": keys_left(client),
         }
         events = Counter(event.kind for event in history.events)
@@ -219,9 +220,9 @@ class Suite:
         }
 
 
-def _violations(client: Any) -> list[str]:
+def _violations(client: Any, *, quiet: bool) -> list[str]:
     try:
-        check_invariants(client, quiet=True)
+        check_invariants(client, quiet=quiet)
     except InvariantError as error:
         return error.violations
     return []
