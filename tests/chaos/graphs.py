@@ -74,6 +74,7 @@ def deed(random: Random, *, spawns: bool = True) -> Deed:
         made["until"] = random.randint(2, 4)
     if do == "spawn":
         made["until"] = random.choice([0, 0, 0, 2])
+        made["seconds"] = round(random.uniform(0, 0.8), 3)  # so that its worker is lost before it can report
         made["gives"] = random.random() < 0.5
         made["children"] = [
             deed(random, spawns=random.random() < 0.2) | {"after": random.random() < 0.2, "retry": 2}
