@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rqdeps.callback import Callback
 from rqdeps.custom import Serializer
 from rqdeps.dependency import Dependency
 from rqdeps.errors import (
@@ -59,6 +60,7 @@ __all__ = [
     "AsyncJob",
     "AsyncQueue",
     "AsyncWorkflow",
+    "Callback",
     "Dependency",
     "DependencyCycleError",
     "DoNotRetry",

@@ -286,7 +286,7 @@ class EnqueueData:
     def new_job(self, queue: str) -> NewJob:
         """The job as the call to the server takes it."""
         chosen, fields = self.queue or queue, self._fields()
-        options = options_of(fields.get("timeout"), fields.get("retries"), fields.get("retry"))
+        options = options_of(fields.get("timeout"), fields.get("retries"), fields.get("retry"), fields.get("callbacks"))
         fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
         if self.joins:
             fields["result"] = seal_result(dumps(None), [self.id])
@@ -343,6 +343,7 @@ class EnqueueData:
             "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
             "scheduled_for": self.scheduled_for_ms,
             "held": 1 if options.hold else None,
+            "callbacks": options.callbacks.encode() or None,
             "fallback": self.fallback.id if self.fallback else None,
             "fallback_of": self.fallback_of,
             "workflow": self.workflow,

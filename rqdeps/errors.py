@@ -179,6 +179,18 @@ class JobTimeoutError(RqdepsError):
     """Raised inside a job that runs for longer than its ``job_timeout``."""
 
 
+class SetUpError(RqdepsError):
+    """A worker can't set up processes for jobs: what it was told to load or to call can't be, or raised something."""
+
+
+class HorseDiedError(RqdepsError):
+    """The process that ran a job died, or was killed. What an attempt fails with then; it is not raised anywhere."""
+
+
+class JobStoppedError(RqdepsError):
+    """A person had a job stopped while it ran. What its attempt is noted with; it is not raised anywhere."""
+
+
 class WaitTimeoutError(RqdepsError, TimeoutError):
     """A job had not ended when the time to wait for it was over."""
 

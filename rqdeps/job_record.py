@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rqdeps.attempts import stored_moment, worker_of
+from rqdeps.callback import Callbacks
 from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError, SerializationError
@@ -165,6 +166,11 @@ class JobRecord:
         return timeout_ms if timeout_ms < 0 else timeout_ms / 1000
 
     @property
+    def callbacks(self) -> Callbacks:
+        """What is called when the job has run."""
+        return Callbacks.decode(self._text("callbacks"))
+
+    @property
     def attempt(self) -> int:
         """How many attempts have begun."""
         return self._number("attempt")
@@ -275,7 +281,7 @@ class JobRecord:
     @property
     def signed_options(self) -> str:
         """The options that the signature of its call is over."""
-        return options_of(self._text("timeout"), self._number("retries"), self._text("retry"))
+        return options_of(self._text("timeout"), self._number("retries"), self._text("retry"), self._text("callbacks"))
 
     # Asking the server
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from rqdeps.callback import NO_CALLBACKS
 from rqdeps.codec import Codec
 from rqdeps.dependency import Output, Rule, check_rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, call_of
@@ -71,6 +72,7 @@ def map_data(
         timeout_ms=None,
         retry=Retry(max=_RETRIES),
         fallback=None,
+        callbacks=NO_CALLBACKS,
         rule=None,
     )
     return FunctionCall(SPREAD, (), values, own, kwargs_are_meant=True).data(codec)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from rqdeps.callback import NO_CALLBACKS, Callback, Callbacks
 from rqdeps.dependency import Dependency, DependsOn, Rule, check_rule, groups_of
 from rqdeps.durations import LONGEST_MS, to_ms
 from rqdeps.fallback import Fallback
@@ -46,6 +47,11 @@ class Options(TypedDict, total=False):
         allow_partial_dependencies: short for ``rule="all_done_min_one_success"``.
         fallback: what stands in for the job once it has failed for good: a function, which gets the job's own
             arguments, or a ``Fallback``.
+        on_success: what is called when the job's function has returned: a function, or a ``Callback``. It gets the job,
+            a connection and the result.
+        on_failure: what is called when it has raised, with the job, a connection, and the type, value and traceback of
+            the error.
+        on_stopped: what is called when a person has stopped it, with the job and a connection.
     """
 
     job_id: str | None
@@ -62,6 +68,9 @@ class Options(TypedDict, total=False):
     run_after_failure: bool
     allow_partial_dependencies: bool
     fallback: Callable[..., Any] | str | Fallback | None
+    on_success: Callable[..., Any] | str | Callback | None
+    on_failure: Callable[..., Any] | str | Callback | None
+    on_stopped: Callable[..., Any] | str | Callback | None
 
 
 class AllOptions(Options, total=False):
@@ -87,9 +96,6 @@ ALL_OPTION_NAMES: Final = OPTION_NAMES | frozenset(AllOptions.__annotations__)
 #: Names that ``enqueue`` keeps for options too, so that a program written for RQ gets an error and not a surprise.
 RESERVED_NAMES: Final = frozenset(
     {
-        "on_failure",
-        "on_stopped",
-        "on_success",
         "pipeline",
         "rate_limit",
         "repeat",
@@ -114,6 +120,7 @@ class JobOptions:
     meta: dict[str, Any] | None = None
     retry: Retry | None = None
     fallback: Fallback | None = None
+    callbacks: Callbacks = NO_CALLBACKS
     hold: bool = False
     queue: str | None = None
     rule: Rule | None = None
@@ -174,6 +181,7 @@ class JobOptions:
             meta=_meta(options.get("meta")),
             retry=Retry.of(options.get("retry")),
             fallback=Fallback.of(options.get("fallback")),
+            callbacks=Callbacks.of(options),
             hold=_flag(options, "hold"),
             queue=None if options.get("queue") is None else check_queue_name(options["queue"]),
             rule=None if options.get("rule") is None else check_rule(options["rule"]),
@@ -189,6 +197,8 @@ class JobOptions:
         }
         if self.retry is not None:
             values["retry"] = [self.retry.max, self.retry.encode()]
+        if callbacks := self.callbacks.encode():
+            values["callbacks"] = callbacks
         return values
 
     @classmethod
@@ -196,7 +206,12 @@ class JobOptions:
         """What ``plain`` carried."""
         options = {name: value for name, value in values.items() if name in _CARRIED}
         retry = values.get("retry")
-        return cls(**options, retry=None if retry is None else Retry.decode(*retry), fallback=fallback)
+        return cls(
+            **options,
+            retry=None if retry is None else Retry.decode(*retry),
+            callbacks=Callbacks.decode(values.get("callbacks", "")),
+            fallback=fallback,
+        )
 
 
 #: The options that are carried to each element of a map as they are.

@@ -136,16 +136,19 @@ def _read(keys: str) -> Keyring:
 # Payloads
 
 
-def options_of(timeout_ms: object, retries: object, retry: object) -> str:
+def options_of(timeout_ms: object, retries: object, retry: object, callbacks: object) -> str:
     """The options that a payload's signature is over, as they are stored: those by which a worker goes.
 
     Args:
         timeout_ms: how long an attempt may run; ``None`` for the default.
         retries: how often the job is tried again; ``None`` for never.
         retry: when, and after which errors; ``None`` for always at once.
+        callbacks: what is called when it has run; ``None`` for nothing. They come first, where options without them
+            have a number: so neither reads as the other, whatever somebody has put into the text of ``retry``.
     """
     limit = "" if timeout_ms is None or timeout_ms == "" else timeout_ms
-    return f"{limit}\n{retries or 0}\n{retry or ''}"
+    options = f"{limit}\n{retries or 0}\n{retry or ''}"
+    return f"{callbacks}\n{options}" if callbacks else options
 
 
 def seal_payload(

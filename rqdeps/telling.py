@@ -214,6 +214,11 @@ class Telling:
             if time.monotonic() >= self._silent_until:
                 self._send_lines()
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether something has not been sent yet."""
+        return bool(self._lines) or self._progress is not None
+
     def tell_rest(self) -> None:
         """The attempt is over: whatever has not been sent is sent now. Never raises."""
         with self._lock, contextlib.suppress(Exception):

@@ -20,7 +20,7 @@ import steps
 from by_hand import HandWorker
 from every_status import STATUSES, job_in
 
-from rqdeps import AsyncJob, AsyncQueue, Dependency, Job, JobStatus, NoSuchJobError, Queue, SimpleWorker
+from rqdeps import AsyncJob, AsyncQueue, Callback, Dependency, Job, JobStatus, NoSuchJobError, Queue, SimpleWorker
 from rqdeps.enqueuer import WithOptions
 from rqdeps.errors import DeadlockError, NotLoadedError, SerializationError, WaitTimeoutError
 from rqdeps.job import current_job, patience_for
@@ -254,14 +254,15 @@ def test_a_draft_of_the_other_kind_is_refused(side: Side) -> None:
 
 def test_what_is_stored_is_told_once_it_was_read(side: Side) -> None:
     async def check(q: AsyncQueue) -> None:
-        job = await q.enqueue(samples.anything, meta={"a": 1})
+        job = await q.enqueue(samples.anything, meta={"a": 1}, on_success=samples.anything)
         assert repr(job) == f"AsyncJob({job.id!r})"
-        for name in ("origin", "is_queued", "created_at", "meta", "attempt", "loaded_status"):
+        for name in ("origin", "is_queued", "created_at", "meta", "attempt", "callbacks", "loaded_status"):
             with pytest.raises(NotLoadedError, match=r"has not been read .*`await job\.refresh\(\)`"):
                 getattr(job, name)
         with pytest.raises(NotLoadedError):
             await job.get_status(refresh=False)
         assert await job.get_status() is JobStatus.QUEUED
+        assert job.callbacks.given() == {"on_success": Callback("samples.anything")}
         assert job.is_queued
         side.hands.claim()
         assert job.is_queued  # as it was read

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rqdeps.worker.pipe import Board, Frames, Pipe, Report, Task, frame
+from rqdeps.worker.board import NO_LIMIT, Board
+from rqdeps.worker.messages import HEADER, TOKEN_BYTES, Frames, GarbledError, Report, Task, frame
+from rqdeps.worker.pipe import Pipe
+
+TOKEN = b"0" * TOKEN_BYTES
 
 
 @pytest.fixture
@@ -30,8 +35,8 @@ def task(name: str, payload: bytes = b"j[]") -> Task:
 def test_frames_come_together_from_whatever_pieces_arrive(
     frames: list[tuple[int, list[bytes]]], data: st.DataObject
 ) -> None:
-    stream = b"".join(frame(number, fields) for number, fields in frames)
-    reader, found = Frames(), []
+    stream = b"".join(frame(TOKEN, number, fields) for number, fields in frames)
+    reader, found = Frames(TOKEN), []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
         found += reader.feed(stream[:size])
@@ -39,9 +44,65 @@ def test_frames_come_together_from_whatever_pieces_arrive(
     assert found == frames
 
 
+@given(st.lists(st.integers(1, 2**32 - 1), max_size=3), st.binary(min_size=HEADER.size, max_size=200))
+def test_whatever_is_no_frame_is_noticed(numbers: list[int], rubbish: bytes) -> None:
+    assume(not rubbish.startswith(TOKEN))
+    reader, found = Frames(TOKEN), []
+    stream = b"".join(frame(TOKEN, number, [b"x"]) for number in numbers)
+    frames = reader.feed(stream + rubbish)
+    found += [next(frames)[0] for _ in numbers]
+    with pytest.raises(GarbledError):
+        next(frames)
+    assert found == numbers
+
+
+def test_a_report_that_is_kept_outlives_who_wrote_it_and_is_whole_or_not_there(pipe: Pipe) -> None:
+    report = Report("returned", value=b"x" * 3_000_000)
+    child = os.fork()
+    if child == 0:
+        pipe.kept.put(7, report)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert pipe.kept.get(7) == report
+    assert pipe.kept.get(8) is None
+    pipe.kept.clear()
+    assert pipe.kept.get(7) is None
+    os.pwrite(pipe.kept.fileno(), b"half", HEADER.size)  # the header comes last
+    assert pipe.kept.get(7) is None
+
+
+def test_a_pipe_knows_whether_its_descriptors_are_its_own_any_more(pipe: Pipe, tmp_path: Path) -> None:
+    pipe.become_horse()
+    assert pipe.is_whole()
+    number = pipe.kept.fileno()
+    spare = os.dup(number)
+    os.close(number)
+    assert not pipe.is_whole()
+    other = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(other, number)
+    assert not pipe.is_whole()
+    os.dup2(spare, number)
+    assert pipe.is_whole()
+    for opened in (spare, other):
+        os.close(opened)
+
+
 def test_tasks_and_reports_go_through_whole(pipe: Pipe) -> None:
     outputs = {"x": ("finished", b"j\x00"), "y": ("failed", b"")}
-    sent = Task("a", "work", "steps.echo", b"j[[1]]", attempt=3, fence=2**53, timeout_ms=500, outputs=outputs)
+    sent = Task(
+        "a",
+        "work",
+        "steps.echo",
+        b"j[[1]]",
+        attempt=3,
+        fence=2**53,
+        timeout_ms=500,
+        outputs=outputs,
+        signed_options="5",
+        ended="stopped",
+        details=b"{}",
+        callbacks=",a.b",
+    )
     pipe.put([(7, sent)])
     assert pipe.next_task() == (7, sent)
     report = Report("raised", 12, b"{}", error_names=("builtins.ValueError", "builtins.Exception"), may_retry=False)
@@ -104,15 +165,17 @@ def test_the_board_never_shows_half_a_change() -> None:
     child = os.fork()
     if child == 0:
         for number in range(1, 100_000):
-            board.begin(number)
+            board.begin(number, number + 1)
             board.end()
-        board.begin(100_000)
+        board.begin(100_000, NO_LIMIT)
         os._exit(0)
     seen: set[bool] = set()
-    while (shown := board.read())[0] != 100_000:
-        number, begun_at = shown
-        seen.add(number == 0)
-        assert (number == 0) == (begun_at == 0)
+    while (shown := board.read()).number != 100_000:
+        seen.add(shown.number == 0)
+        assert (shown.number == 0) == (shown.begun_at_ns == 0)
+        assert shown.limit_ms == (shown.number + 1 if shown.number else 0) or shown.limit_ms == NO_LIMIT
+    assert shown.limit_ms == NO_LIMIT
+    assert shown.is_over_since(2**62) < 0
     assert os.waitpid(child, 0)[1] == 0
     assert seen == {True, False}
     board.close()

@@ -414,7 +414,7 @@ def test_an_argument_with_the_name_of_an_option_needs_kwargs(fq: Queue, fake: Re
     assert fq.enqueue(describe, kwargs={"description": "mine"}).kwargs == {"description": "mine"}
 
 
-@pytest.mark.parametrize("name", ["on_success", "on_failure", "on_stopped", "repeat", "pipeline", "unique"])
+@pytest.mark.parametrize("name", ["repeat", "pipeline", "rate_limit", "unique", "webhooks"])
 @pytest.mark.parametrize("value", [True, False, 3, steps.nothing])
 def test_options_of_rq_that_are_not_there_yet_are_refused(fq: Queue, fake: Redis, name: str, value: object):
     message = rf"has no option '{name}'; to pass it to the function, use kwargs=\{{'{name}': ...\}}"

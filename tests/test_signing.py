@@ -10,18 +10,31 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import samples
 import steps
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from rqdeps import AsyncQueue, Dependency, Fallback, Job, JobFailedError, Queue, Retry, SimpleWorker, Worker, Workflow
+from rqdeps import (
+    AsyncQueue,
+    Callback,
+    Dependency,
+    Fallback,
+    Job,
+    JobFailedError,
+    Queue,
+    Retry,
+    SimpleWorker,
+    Worker,
+    Workflow,
+)
 from rqdeps.cli import main
 from rqdeps.signing import KEYS_VARIABLE, Keyring, SignatureError, options_of
 
 OLD, NEW, OTHER = "old" * 11, "new" * 11, "other" * 7
-CONTEXT = ["payload", "a", "default", "tasks.report", options_of(None, 3, "")]
+CONTEXT = ["payload", "a", "default", "tasks.report", options_of(None, 3, "", "")]
 
 texts = st.text(max_size=5)
 
@@ -109,6 +122,21 @@ def test_keys_are_not_shown() -> None:
     assert NEW not in repr(Keyring([NEW])) + str(Keyring([NEW]))
 
 
+def test_options_without_callbacks_are_signed_as_before_there_were_any() -> None:
+    assert options_of(5, 3, "1000", "") == options_of(5, 3, "1000", None) == "5\n3\n1000"
+    assert options_of(None, None, None, None) == options_of("", 0, "", "") == "\n0\n"
+
+
+@pytest.mark.parametrize("retry", ["", "1000"])
+@pytest.mark.parametrize("timeout", ["", 5])
+def test_callbacks_can_not_be_hidden_in_another_option(timeout: str | int, retry: str) -> None:
+    signed = options_of(timeout, 3, retry, "a.b")
+    hiding = ["a.b", f"{retry}\na.b", f"a.b\n{retry}", f"{timeout}\n3\n{retry}", f"3\n{retry}\na.b", signed]
+    assert all(signed != options_of(timeout, retries, text, "") for retries in (0, 3) for text in hiding)
+    without = options_of(timeout, 3, retry, "")
+    assert all(without != options_of(timeout, 3, text, "a.b") for text in ("", retry))
+
+
 # What programs enqueue and workers run
 
 Work = Callable[..., None]
@@ -155,6 +183,7 @@ def test_signed_jobs_of_every_kind_run(q: Queue, work: Work) -> None:
     chained = q.chain(steps.add, steps.echo, args=(1, 2))[-1]
     failing = q.enqueue(steps.boom, fallback=Fallback(steps.boom, fallback=Fallback(steps.echo, "at last")))
     taking = q.enqueue(steps.echo, failing.output)
+    calling = q.options(on_success=samples.anything, on_stopped=Callback(samples.anything, 5)).map(steps.echo, [1])
     held = q.options(hold=True).enqueue(steps.nothing)
     taking_skipped = q.enqueue(steps.echo, held.output)
     held.skip("skipped")
@@ -165,7 +194,7 @@ def test_signed_jobs_of_every_kind_run(q: Queue, work: Work) -> None:
     late.add_dependency(Dependency(failing, rule="all_done"))
     work()
     assert mapped.result == [0, 1, 2]
-    assert chained.result == 3
+    assert (chained.result, calling.result) == (3, [1])
     assert taking.result == "at last"
     assert taking_skipped.result == "skipped"
     assert workflow.status == "finished"
@@ -235,6 +264,25 @@ def test_neither_the_function_nor_an_option_can_be_altered(q: Queue, work: Work,
     work()
     assert job.attempts[0].error_type == "rqdeps.signing.SignatureError"
     assert job.is_failed
+
+
+@pytest.mark.parametrize("change", ["replaced", "taken away", "added", "prolonged", "moved"])
+def test_callbacks_can_not_be_altered(q: Queue, work: Work, change: str) -> None:
+    callbacks = {} if change == "added" else {"on_failure": Callback(samples.anything, 5)}
+    job = q.enqueue(steps.nothing, retry=Retry(1, interval=1), **callbacks)
+    client, key = q.store.client, f"{{rqdeps}}:job:{job.id}"
+    if change in {"replaced", "added"}:
+        client.hset(key, "callbacks", ",os.system")
+    elif change == "prolonged":
+        client.hset(key, "callbacks", ",samples.anything")
+    else:
+        client.hdel(key, "callbacks")
+    if change == "moved":
+        client.hset(key, "retry", "1000\n,samples.anything:5000ms")
+    with pytest.raises(SignatureError):
+        _ = Job.fetch(job.id, client).args
+    work()
+    assert_refused(job, "with other options")
 
 
 @pytest.mark.parametrize("altered", ["unsigned", "swapped", "damaged"])

@@ -498,7 +498,7 @@ def attempt(hands: HandWorker, job: Job[Any]) -> Outcome:
     """Runs a job as a worker does, up to its report."""
     claim_until(hands, job.id)
     held = Held.of(hands.held[job.id], now=0.0, begins=True)
-    return held.outcome(execution.execute(held.task(), hands.store))
+    return held.outcome(execution.execute(held.task(), hands.store).report)
 
 
 def report(hands: HandWorker, outcome: Outcome) -> str:

@@ -15,9 +15,10 @@ from rqdeps.store import Store
 from rqdeps.store.calls.claims import NO_RETRY, Claimed
 from rqdeps.worker import horse as horse_module
 from rqdeps.worker import stable as stable_module
+from rqdeps.worker.forked import Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import Holdings
-from rqdeps.worker.pipe import Report
+from rqdeps.worker.messages import Report
 from rqdeps.worker.stable import Stable
 
 _fences = itertools.count(1)
@@ -45,11 +46,20 @@ def await_report(stable: Stable) -> None:
     assert ready
 
 
+def start(stable: Stable) -> Horse:
+    """Starts a horse, and waits until it can take jobs."""
+    (horse,) = stable.start_missing()
+    while not horse.is_ready:
+        await_report(stable)
+        assert list(stable.collect(horse)) == []
+    return horse
+
+
 # Horses
 
 
 def test_what_was_computed_is_returned_when_all_ends_at_once(stable: Stable) -> None:
-    stable.start_missing()
+    start(stable)
     done, runs = held("done"), held("runs", "time.sleep", b"j[[60],{}]")
     stable._average_ns = 1_000.0  # so that a horse is given several
     assert stable.give([done, runs]) == []
@@ -63,7 +73,7 @@ def test_what_was_computed_is_returned_when_all_ends_at_once(stable: Stable) -> 
 def test_horses_that_die_before_they_run_anything_are_replaced_with_growing_pauses(
     stable: Stable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(horse_module, "_set_up", lambda *args: os._exit(3))
+    monkeypatch.setattr(horse_module, "_become_horse", lambda *args: os._exit(3))
     now = 1_000.0
     monkeypatch.setattr(stable_module.time, "monotonic", lambda: now)
     pauses = []
@@ -81,7 +91,7 @@ def test_horses_that_die_before_they_run_anything_are_replaced_with_growing_paus
     (line,) = caplog.messages
     assert "ended with exit code 3 before it ran any" in line
     monkeypatch.undo()
-    stable.start_missing()
+    start(stable)
     stable.give([held()])
     await_report(stable)
     assert [report.kind for _, report in stable.collect(stable.horses[0])] == ["returned"]
@@ -105,7 +115,7 @@ def test_a_process_that_cannot_be_forked_is_tried_again_later(
 
 
 def test_a_lost_claim_takes_no_newer_one_of_the_same_job_along(stable: Stable, holdings: Holdings) -> None:
-    stable.start_missing()
+    start(stable)
     older, newer = held("a", "time.sleep", b"j[[60],{}]"), held("a")
     stable.give([older])
     while stable.horses[0].running()[0] is not older:

@@ -22,6 +22,7 @@ from redis.asyncio import Redis as AsyncRedis
 from rqdeps import (
     AsyncJob,
     AsyncQueue,
+    Callback,
     Dependency,
     Job,
     JobStatus,
@@ -91,6 +92,10 @@ Dependency([a, "id"], rule="all_done")
 Dependency(a, rule="all")  # error: arg-type
 Dependency(5)  # error: arg-type
 Retry(3, backoff="linear")  # error: arg-type
+Callback(add, timeout="5m")
+Callback("tasks.add", timedelta(seconds=5))
+Callback(5)  # error: arg-type
+Callback(add, timeout=[])  # error: arg-type
 
 # Typed calls
 
@@ -114,6 +119,11 @@ q.options(retry="3")  # error: arg-type
 q.options(depend_on=a)  # error: call-arg
 q.options(depends_on=5)  # error: arg-type
 q.options(ttl=[])  # error: arg-type
+q.options(on_success=nothing, on_failure="tasks.add", on_stopped=Callback(nothing, 5)).enqueue(nothing)
+q.options(on_success=5)  # error: arg-type
+q.options(on_failed=nothing)  # error: call-arg
+q.enqueue_call(add, (1,), on_stopped=[nothing])  # error: arg-type
+reveal_type(a.callbacks.on_success)  # is: Callback | None
 
 # Many at once
 

@@ -605,7 +605,8 @@ def test_a_fallback_gets_the_arguments_and_the_error_of_its_job(q: Queue, valkey
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("timeout", "abc"), ("function", b"\xff\xfe.x"), ("retry", "zzz"), ("failures", "-5")]
+    ("name", "value"),
+    [("timeout", "abc"), ("function", b"\xff\xfe.x"), ("retry", "zzz"), ("callbacks", b"\xff"), ("failures", "-5")],
 )
 @pytest.mark.parametrize("kind", [Worker, SimpleWorker])
 def test_a_job_that_makes_no_sense_fails_and_nothing_else_does(

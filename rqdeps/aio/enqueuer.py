@@ -67,8 +67,9 @@ class AsyncEnqueuer(ABC):
         """Enqueues a call for each item, where the items may be known only once another job has run.
 
         The map is a job: it spawns one for each item, and its return value is the list of theirs, in order. What
-        options say of when it runs is for the map, ``retry``, ``timeout`` and ``fallback`` are for each element:
-        ``await q.options(retry=3).map(fn, parts.output)``. Requeueing the map runs those elements again that failed.
+        options say of when it runs is for the map; ``retry``, ``timeout``, ``fallback`` and callbacks are for each
+        element: ``await q.options(retry=3).map(fn, parts.output)``. Requeueing the map runs those elements again that
+        failed.
 
         Args:
             f: a function that workers can import. Its first argument is the item.

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rqdeps.cli.options import url_option
-from rqdeps.durations import format_time
+from rqdeps.durations import format_ms, format_time
 from rqdeps.errors import RqdepsError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
@@ -62,6 +62,8 @@ def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple
         yield "log", f"{_short(last.text)} (the last line; --log shows all)"
     if found.meta:
         yield "meta", _short(repr(found.meta))
+    for option, callback in found.callbacks.given().items():
+        yield option.replace("_", " "), f"{callback.name} (for {format_ms(callback.timeout_ms)} at most)"
     yield from _neighbours(found, url)
     if status is JobStatus.FINISHED and not found.is_workflow:
         yield "result", _result(found)

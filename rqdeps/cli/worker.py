@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 import click
 
 from rqdeps.allowance import ALLOW_VARIABLE
 from rqdeps.cli.options import url_option
+from rqdeps.cli.probe import check_worker
 from rqdeps.codec import MAX_PAYLOAD_VARIABLE, SERIALIZER_VARIABLE
 from rqdeps.signing import Keyring
 from rqdeps.worker import Worker
+from rqdeps.worker.options import DEFAULT_MAX_JOBS_PER_PROCESS, ISOLATIONS
 
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -23,6 +26,15 @@ def _processes(value: str) -> int:
         return _processors()
     if not value.isdecimal() or int(value) < 1:
         raise click.BadParameter(f"{value!r} is neither a number of processes from 1 up nor auto")
+    return int(value)
+
+
+def _limit(value: str) -> int | None:
+    """A number of jobs, or ``none`` for no limit."""
+    if value == "none":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number of jobs from 1 up nor none")
     return int(value)
 
 
@@ -43,6 +55,14 @@ def _processors() -> int:
     metavar="N|auto",
     help="Jobs run at once; auto: one per CPU.",
 )
+@click.option("--name", metavar="NAME", help="A name of its own; by default made of host, process id and chance.")
+@click.option(
+    "--isolation",
+    type=click.Choice(ISOLATIONS),
+    default="process",
+    show_default=True,
+    help="What keeps jobs apart: processes that are used again, or one for each job.",
+)
 @click.option("--burst", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
 @click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="End after N jobs.")
 @click.option(
@@ -52,6 +72,36 @@ def _processors() -> int:
     show_default=True,
     metavar="SECONDS",
     help="After how long the jobs of a worker that died are run by others.",
+)
+@click.option(
+    "--shutdown-timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long what runs has to end after SIGTERM; then it is killed, and goes back. Default: as long as it likes.",
+)
+@click.option(
+    "--max-jobs-per-process",
+    type=_limit,
+    default=str(DEFAULT_MAX_JOBS_PER_PROCESS),
+    show_default=True,
+    metavar="N|none",
+    help="After how many jobs a process is replaced by a new one.",
+)
+@click.option(
+    "--max-memory", metavar="SIZE", help="Replace a process that has more memory in use after a job: such as 500M."
+)
+@click.option("--preload", multiple=True, metavar="MODULE", help="Import this before the first job; may be repeated.")
+@click.option(
+    "--init",
+    metavar="MODULE:FUNCTION",
+    help="Call this in each process that runs jobs, before the first: for connections, Django, Sentry.",
+)
+@click.option(
+    "--exception-handler",
+    "exception_handlers",
+    multiple=True,
+    metavar="MODULE:FUNCTION",
+    help="Call this with the job, and type, value and traceback, when an attempt fails; may be repeated.",
 )
 @click.option(
     "--serializer",
@@ -69,18 +119,23 @@ def _processors() -> int:
     metavar="PACKAGE",
     help=f"Run only what is defined in this package or module, or these. Default: ${ALLOW_VARIABLE}, else all.",
 )
+@click.option(
+    "--check",
+    metavar="NAME",
+    help="Run nothing: exit with 0 if the worker of this name is alive, else with 1. For a container's probe.",
+)
 @click.option("--log-level", type=click.Choice(_LEVELS, case_sensitive=False), default="INFO", show_default=True)
 def worker(
     queues: tuple[str, ...],
     url: str | None,
+    lease: float,
     processes: int,
     burst: bool,
     max_jobs: int | None,
-    lease: float,
-    serializer: str | None,
-    max_payload: str | None,
     allow: tuple[str, ...],
+    check: str | None,
     log_level: str,
+    **options: Any,
 ) -> None:
     """Runs the jobs of QUEUEs (default: the queue "default"), the first named first.
 
@@ -89,6 +144,9 @@ def worker(
 
     Exit codes: 0 ended well, also when jobs failed; 1 could not start, or was forced to end; 2 wrong usage.
     """
+    if check is not None:
+        check_worker(check, url)
+        return
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     folder = os.getcwd()
     if folder not in sys.path:
@@ -98,9 +156,8 @@ def worker(
         url=url,
         processes=processes,
         lease=lease,
-        serializer=serializer,
-        max_payload=max_payload,
-        allow=allow or None,
+        allow=allow or None,  # none is not the same as an empty list: then the environment is asked
+        **options,
     )
     click.echo(
         f"rqdeps worker {chosen.name} on {chosen.address}: "

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
 import json
-import signal
-import threading
+import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
+from types import TracebackType
 from typing import Any
 
 from rqdeps.allowance import NotAllowedError
 from rqdeps.attempts import Attempt, FailedJob
 from rqdeps.enqueueing import stage_spawned
-from rqdeps.errors import ConnectionUnavailableError, JobTimeoutError, ResultExpiredError, SerializationError
+from rqdeps.errors import ConnectionUnavailableError, ResultExpiredError, SerializationError
 from rqdeps.functions import resolve
 from rqdeps.job import Job, current_job
 from rqdeps.mapping import SPREAD
@@ -28,77 +29,138 @@ from rqdeps.spawning import SpawnedGraph, Spawning
 from rqdeps.store import Store
 from rqdeps.store.calls.reads import read_attempt
 from rqdeps.telling import Telling
-from rqdeps.worker.pipe import Report, Task
+from rqdeps.worker.messages import Report, Task
+from rqdeps.worker.time_limit import TimeLimit
 
 #: How much of a traceback is kept, in characters: its end, which says what went wrong.
 _TRACEBACK_CHARACTERS = 20_000
 
+#: Where the code is that stands between the worker and the user's.
+_OWN_CODE = (os.path.dirname(__file__), os.path.dirname(asyncio.__file__))
 
 #: How long to wait before what was spawned is staged again, when the server did not answer, in seconds.
 PAUSE = 0.5
+
+
+def _nothing() -> None:
+    """Does nothing."""
 
 
 class _UnrunnableError(Exception):
     """Something that no further attempt can mend; the cause says what."""
 
 
-def execute(task: Task, store: Store) -> Report:
-    """Runs a job in this process, and reports how that ended. Never raises."""
+@dataclass
+class Ran:
+    """What came of running a job.
+
+    Attributes:
+        report: what the supervisor is told.
+        job: the job, as its own code saw it.
+        store: the deployment, with values written and read as the job's own.
+        value: what it returned.
+        error: what it raised, if it did.
+        is_trusted: whether its signature was found right, so that what else is said of it can be believed.
+        hide: takes out of a text what nobody shall see.
+    """
+
+    report: Report
+    job: Job[Any]
+    store: Store
+    value: Any = None
+    error: BaseException | None = None
+    is_trusted: bool = True
+    hide: Callable[[str], str] = str
+
+
+def execute(task: Task, store: Store, on_imported: Callable[[], object] = _nothing) -> Ran:
+    """Runs a job in this process. Never raises.
+
+    Args:
+        task: the job.
+        store: the deployment.
+        on_imported: called when all is ready, just before its function is.
+    """
+    secrets = OpenedSecrets()
+    job: Job[Any] = Job(task.job_id, store)
     try:
         payload, stands_for = unseal_payload(task.payload, task.job_id, task.queue, task.function, task.signed_options)
     except SignatureError as error:
-        return replace(_raised(error, 0), may_retry=False)
+        return Ran(replace(raised(error, 0), may_retry=False), job, store, error=error, is_trusted=False)
     task = replace(task, payload=payload)
-    secrets = OpenedSecrets()
-    store = store.with_codec(store.codec.like(task.payload))
-    job: Job[Any] = Job(task.job_id, store)
-    job.running_attempt = task.attempt
+    store = store.with_codec(store.codec.like(payload))
+    job = job_at_work(task, store, secrets)
     job.spawning = Spawning(task.job_id, task.fence, task.queue)
-    job.telling = Telling(task.job_id, task.attempt, store, secrets.hide)
-    job.failed_job = _failed_job(task)
     token = current_job.set(job)
     begun_at = time.monotonic_ns()
     try:
         with secrets.noting():
-            returned = _run(task, store, job.spawning)
+            returned = _run(task, store, job.spawning, on_imported)
         duration_ns = time.monotonic_ns() - begun_at
     except Snooze as snooze:
-        return Report("snoozed", time.monotonic_ns() - begun_at, delay_ms=snooze.delay_ms)
+        report = Report("snoozed", time.monotonic_ns() - begun_at, delay_ms=snooze.delay_ms)
+        return Ran(report, job, store, hide=secrets.hide)
     except BaseException as error:
-        return _raised(error, time.monotonic_ns() - begun_at, secrets.hide)
+        report = raised(error, time.monotonic_ns() - begun_at, secrets.hide)
+        return Ran(report, job, store, error=_cause_of(error), hide=secrets.hide)
     finally:
         current_job.reset(token)
         job.spawning = None
-        job.telling.tell_rest()
-    value = seal_result(returned.value, [task.job_id, *stands_for])
-    return Report("returned", duration_ns, value, pieces=returned.pieces, gives=returned.gives)
+    value = seal_result(returned.data, [task.job_id, *stands_for])
+    report = Report("returned", duration_ns, value, pieces=returned.pieces, gives=returned.gives)
+    return Ran(report, job, store, returned.value, hide=secrets.hide)
+
+
+def job_at_work(task: Task, store: Store, secrets: OpenedSecrets) -> Job[Any]:
+    """The job as its own code sees it."""
+    job: Job[Any] = Job(task.job_id, store)
+    job.running_attempt = task.attempt
+    job.telling = Telling(task.job_id, task.attempt, store, secrets.hide)
+    job.failed_job = _failed_job(task)
+    return job
 
 
 @dataclass(frozen=True)
 class _Returned:
-    """What a job has returned: the value, serialized; whether it holds outputs; the pieces of what it has spawned."""
+    """What a job has returned, as it is and serialized; whether it holds outputs; the pieces of what it has spawned."""
 
-    value: bytes
+    value: Any
+    data: bytes
     gives: bool
     pieces: int
 
 
-def _run(task: Task, store: Store, spawning: Spawning) -> _Returned:
-    with _time_limit(task.timeout_ms):
+def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[], object]) -> _Returned:
+    with TimeLimit(task.timeout_ms, "the job ran for longer than its job_timeout of {} s") as limit:
         try:
             function = resolve(task.function, store.codec.allowed)
             codec = store.codec.passing_on() if task.function == SPREAD else store.codec
             args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
         except (NotAllowedError, SerializationError, ResultExpiredError) as error:
             raise _UnrunnableError from error
-        value = function(*args, **kwargs)
+        on_imported()
+        value = call(function, args, kwargs, limit)
         try:
             data, outputs = store.codec.encode_result(value)
             graph = spawning.graph(outputs)
         except SerializationError as error:
             raise _UnrunnableError from error
         pieces = _stage(graph, task.queue, store) if graph.datas else 0
-    return _Returned(data, bool(outputs), pieces)
+    return _Returned(value, data, bool(outputs), pieces)
+
+
+def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit) -> Any:
+    """Calls a function of a user, which may be an ``async def``.
+
+    It may have forked, and both processes return from it: the copy ends here, as only one may go on.
+    """
+    pid = os.getpid()
+    try:
+        value = function(*args, **kwargs)
+        return limit.complete(value) if inspect.isawaitable(value) else value
+    finally:
+        if os.getpid() != pid:
+            os._exit(0)
 
 
 def _stage(graph: SpawnedGraph, queue: str, store: Store) -> int:
@@ -119,35 +181,21 @@ def _failed_job(task: Task) -> FailedJob | None:
     return None
 
 
-@contextlib.contextmanager
-def _time_limit(timeout_ms: int) -> Iterator[None]:
-    """Raises ``JobTimeoutError`` in the job when its time is over. Works in a process's main thread."""
-    if timeout_ms < 0 or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def over(signum: int, stack: FrameType | None) -> None:
-        raise JobTimeoutError(f"the job ran for longer than its job_timeout of {timeout_ms / 1000:g} s")
-
-    previous = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, timeout_ms / 1000)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+def _cause_of(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error, _UnrunnableError) and error.__cause__ is not None else error
 
 
-def _raised(error: BaseException, duration_ns: int, hide: Callable[[str], str] = str) -> Report:
+def raised(error: BaseException, duration_ns: int, hide: Callable[[str], str] = str) -> Report:
+    """What is reported of an exception.
+
+    Args:
+        error: the exception.
+        duration_ns: how long it took until then, in nanoseconds.
+        hide: takes out of a text what nobody shall see.
+    """
     may_retry = not isinstance(error, (DoNotRetry, _UnrunnableError))
-    if isinstance(error, _UnrunnableError):
-        assert error.__cause__ is not None
-        error = error.__cause__
-    # The first two frames are this module's own.
-    stack = error.__traceback__
-    for _ in range(2):
-        stack = stack.tb_next if stack is not None and stack.tb_next is not None else stack
-    text = "".join(traceback.format_exception(type(error), error, stack))
+    error = _cause_of(error)
+    text = text_of(error)
     names = mro_names(type(error))
     return Report(
         "raised",
@@ -156,6 +204,19 @@ def _raised(error: BaseException, duration_ns: int, hide: Callable[[str], str] =
         error_names=names,
         may_retry=may_retry,
     )
+
+
+def text_of(error: BaseException) -> str:
+    """The traceback of an exception that user code has raised, from where that begins."""
+    stack = error.__traceback__
+    while stack is not None and stack.tb_next is not None and _is_own(stack):
+        stack = stack.tb_next
+    return "".join(traceback.format_exception(type(error), error, stack))
+
+
+def _is_own(stack: TracebackType) -> bool:
+    """Whether a frame is not the user's, but one that calls the user's code."""
+    return stack.tb_frame.f_code.co_filename.startswith(_OWN_CODE)
 
 
 def _message_of(error: BaseException) -> str:

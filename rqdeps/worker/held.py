@@ -14,15 +14,11 @@ from rqdeps.store.calls.call import Call
 from rqdeps.store.calls.claims import NO_RETRY, Claimed, Outcome, OutcomeKind
 from rqdeps.store.calls.reads import OutputRecord, outputs
 from rqdeps.worker.execution import error_details
-from rqdeps.worker.pipe import Report, Task
+from rqdeps.worker.messages import Report, Task
 
 
 class ReportRefusedError(Exception):
     """The server did not take the outcome of an attempt; it is larger than the server allows, for example."""
-
-
-class JobStoppedError(Exception):
-    """A person had the job stopped while it ran."""
 
 
 @dataclass(eq=False)
@@ -38,6 +34,8 @@ class Held:
         outputs: the outputs fetched so far.
         is_lost: whether the claim is no longer held, so that no outcome can count.
         is_stopping: whether a person wants it stopped.
+        interruptions: how often the process that was to begin it died before it had.
+        death: how the process died that ran it, once another has it for what follows that; ``None`` before.
     """
 
     claim: Claimed
@@ -47,6 +45,8 @@ class Held:
     outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     is_lost: bool = False
     is_stopping: bool = False
+    interruptions: int = 0
+    death: Report | None = None
 
     @classmethod
     def of(cls, claim: Claimed, *, now: float, begins: bool) -> Held:
@@ -90,8 +90,15 @@ class Held:
             claim.fence,
             self.timeout_ms,
             self.outputs,
-            options_of(claim.timeout_ms, claim.retries, claim.retry_policy),
+            options_of(claim.timeout_ms, claim.retries, claim.retry_policy, claim.callbacks),
+            claim.callbacks,
+            ended="" if self.death is None else self._end_after_death,
+            details=b"" if self.death is None else self.death.value,
         )
+
+    @property
+    def _end_after_death(self) -> str:
+        return "stopped" if self.is_stopping else "failed"
 
     def outcome(self, report: Report) -> Outcome:
         """What to report to the server, with the delay until the next attempt where there may be one."""

@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from rqdeps.errors import HorseDiedError, JobStoppedError
 from rqdeps.store.calls.claims import Claimed, Outcome
 from rqdeps.store.scripts import JOBS_PER_CALL
-from rqdeps.worker.held import Held, JobStoppedError
-from rqdeps.worker.pipe import Report
-from rqdeps.worker.stable import HorseDiedError, Stable
+from rqdeps.worker.following import death_is_followed
+from rqdeps.worker.held import Held
+from rqdeps.worker.messages import Report
+from rqdeps.worker.stable import Stable
 
 log = logging.getLogger("rqdeps.worker")
 
@@ -57,6 +59,7 @@ class Holdings:
     Args:
         stable: the horses, which have some of it.
         lease_ms: how long a claim holds without being renewed.
+        has_handlers: whether the worker has exception handlers, which are called when an attempt fails.
 
     Attributes:
         fetching: claimed; outputs of other jobs are still to be fetched.
@@ -67,8 +70,9 @@ class Holdings:
         claimed: how many jobs were claimed and not given back.
     """
 
-    def __init__(self, stable: Stable, lease_ms: int) -> None:
+    def __init__(self, stable: Stable, lease_ms: int, *, has_handlers: bool = False) -> None:
         self._stable = stable
+        self._has_handlers = has_handlers
         self._lease_ms = lease_ms
         self.fetching: deque[Held] = deque()
         self.ready: deque[Held] = deque()
@@ -117,10 +121,19 @@ class Holdings:
             self.ready = deque(self._stable.give(self.ready))
 
     def note_end(self, held: Held, report: Report) -> None:
-        """An attempt has ended."""
+        """An attempt has ended. Where its process died, what follows that comes first, in another process."""
         if held.is_lost:
             return
+        if report.kind == "died" and held.death is None and self._is_followed(held):
+            held.death = report
+            self.put_first([held])
+            return
+        if held.death is not None:
+            report = held.death
         self.ended.append(Ended(held, held.outcome(report), report.duration_ns))
+
+    def _is_followed(self, held: Held) -> bool:
+        return death_is_followed(held.claim.callbacks, stopped=held.is_stopping, has_handlers=self._has_handlers)
 
     def report(self) -> list[Outcome]:
         """The outcomes to report now. They count as reported until they are acknowledged or the reply is lost."""
@@ -184,15 +197,34 @@ class Holdings:
             self.give_back(stuck)
 
     def give_back(self, jobs: Sequence[Held]) -> None:
-        """These jobs are to be given back."""
-        self.returning += jobs
-        self.claimed -= len(jobs)
+        """These jobs are to be given back, but for those that have run: what follows that is still to come."""
+        self.put_first(held for held in jobs if held.death is not None)
+        returning = [held for held in jobs if held.death is None]
+        self.returning += returning
+        self.claimed -= len(returning)
 
     def give_back_waiting(self) -> None:
         """All jobs that have not begun are to be given back."""
-        self.give_back([*self._stable.take_back_all(), *self.ready, *self.fetching])
+        waiting = [*self._stable.take_back_all(), *self.ready, *self.fetching]
         self.ready.clear()
         self.fetching.clear()
+        self.give_back(waiting)
+
+    def left_over(self, running: Iterable[Held]) -> list[Held]:
+        """At the end, when there are no horses any more: what is to be given back at once.
+
+        What has run already is to be reported, though what follows that was not called.
+
+        Args:
+            running: what horses had, and did not report.
+        """
+        left = [*running, *self.ready, *self.fetching, *self.returning]
+        self.ready.clear()
+        for held in left:
+            if held.death is not None:
+                log.warning("what follows the end of job %s was not called: the worker ends", held.claim.id)
+                self.note_end(held, held.death)
+        return [held for held in left if held.death is None]
 
     def lose(self, held: Held) -> None:
         """A claim is no longer held: whatever was to be done under it is not done."""

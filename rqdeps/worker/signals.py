@@ -63,6 +63,12 @@ class Signals:
         if self.stop_asked_at is None:
             self.stop_asked_at = time.monotonic()
 
+    def force_at(self, deadline: float | None) -> None:
+        """Has it end at once if a time has come, by the monotonic clock, in seconds."""
+        if deadline is not None and not self.is_forced and time.monotonic() >= deadline:
+            self.is_forced = True
+            log.warning("the time to finish what runs is over: ending at once, and giving it back")
+
     def _handlers(self) -> dict[signal.Signals, Callable[[int, FrameType | None], None]]:
         return {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop, signal.SIGCHLD: self._on_child}
 

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
@@ -18,10 +18,12 @@ from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.worker.execution import execute
+from rqdeps.worker.following import Handler, what_follows
 from rqdeps.worker.held import Held, ReportRefusedError
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import is_refusal
 from rqdeps.worker.options import WorkerOptions
+from rqdeps.worker.set_up import initialise, load
 from rqdeps.worker.upkeep import Upkeep
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class Loop:
         self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, self._cannot_stop)
         self._holder = f"{options.name}.1"
         self._lost_reply = False  # then there may be claims that this worker does not know of
+        self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
         self._over = threading.Event()
         self._has_ended = threading.Event()
@@ -62,7 +65,14 @@ class Loop:
         self.jobs_done = 0
 
     def run(self) -> int:
-        """Works until stopped, or in burst mode until nothing is left. Returns the exit code."""
+        """Works until stopped, or in burst mode until nothing is left. Returns the exit code.
+
+        Raises:
+            SetUpError: it can't be set up.
+        """
+        ready = load(self._options.horse, self._store.codec)
+        initialise(ready)
+        self._handlers = ready.exception_handlers
         caretaker = threading.Thread(target=self._take_care, name="rqdeps-care", daemon=True)
         caretaker.start()
         try:
@@ -119,8 +129,10 @@ class Loop:
     def _run(self, held: Held) -> tuple[Outcome, int]:
         while not held.has_outputs:
             held.add_outputs(*self._ask(held.fetch_outputs()))
-        report = execute(held.task(), self._store)
-        return held.outcome(report), report.duration_ns
+        task = held.task()
+        ran = execute(task, self._store)
+        what_follows(task, ran, self._handlers).run()
+        return held.outcome(ran.report), ran.report.duration_ns
 
     def _report(self, held: Held, outcome: Outcome, duration_ns: int) -> Settled:
         """Reports an outcome and claims the next job. When the server refuses the outcome, the job fails for that."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from json import loads
 
-from rqdeps.errors import JobTimeoutError
-from rqdeps.retry import mro_names
+from rqdeps.errors import HorseDiedError, JobTimeoutError
 from rqdeps.store import Store
-from rqdeps.worker.execution import error_details
+from rqdeps.worker.deaths import Coroner, report_of_death
+from rqdeps.worker.forked import Death, Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.horse import run_horse
-from rqdeps.worker.pipe import Pipe, Report
+from rqdeps.worker.messages import NO_TASK, GarbledError, Report
+from rqdeps.worker.options import HorseOptions
+from rqdeps.worker.pipe import Pipe
 
 log = logging.getLogger("rqdeps.worker")
 
@@ -29,60 +31,22 @@ STUCK_NS = 10_000_000
 #: How long after its timeout a job that goes on is killed.
 GRACE_NS = 5_000_000_000
 
+#: A horse that has been given jobs and begins none for this long has come to grief.
+_IDLE_NS = 30_000_000_000
+
 #: After a process that could not be started, or died before it ran any job, how long until the next, in seconds; the
 #: pause doubles each time.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 
+#: How long a horse without a job has to end by itself, in seconds.
+_TO_END = 1.0
+
 #: Weight of the newest job in the running average.
 _NEWEST = 0.2
 
-
-class HorseDiedError(Exception):
-    """The process that ran a job died, or was killed."""
-
-
-@dataclass(eq=False)
-class Horse:
-    """A forked process, seen from the supervisor.
-
-    Attributes:
-        pid: its process id.
-        pipe: the pipe to it.
-        tasks: what it was given and has not reported, by the tasks' numbers, in order.
-        killed_for: why the supervisor killed it, if it did.
-        has_reported: whether it has run a job to its end.
-    """
-
-    pid: int
-    pipe: Pipe
-    tasks: dict[int, Held] = field(default_factory=dict)
-    killed_for: Exception | None = None
-    has_reported: bool = False
-
-    def running(self) -> tuple[Held | None, int]:
-        """The job that it runs now, and since when, by the monotonic clock in nanoseconds."""
-        number, begun_at = self.pipe.board.read()
-        return self.tasks.get(number), begun_at
-
-    def take_back(self) -> list[Held]:
-        """Takes back the jobs that it has not begun."""
-        return [self.tasks.pop(number) for number in self.pipe.take_back() if number in self.tasks]
-
-
-@dataclass(frozen=True)
-class Death:
-    """A horse that died. Whoever reads it closes its pipe.
-
-    Attributes:
-        horse: the horse.
-        ran: the job that it ran, which is to blame or the victim; with how that is to be reported.
-        waiting: jobs that it had not begun.
-    """
-
-    horse: Horse
-    ran: tuple[Held, Report] | None
-    waiting: list[Held]
+#: How often the process of a job may die before it begins that, until the job counts as the reason.
+_INTERRUPTIONS = 1
 
 
 class Stable:
@@ -92,19 +56,28 @@ class Stable:
         size: how many horses to keep.
         store: what jobs that ask for a connection get.
         let_go: called in a horse; closes what belongs to the supervisor alone.
+        options: how horses run jobs.
 
     Attributes:
         fork_at: when the next horse may be forked, by the monotonic clock, in seconds.
+        has_been_ready: whether a horse ever could be set up.
+        unready: why horses can't be set up, if the last one said so.
     """
 
-    def __init__(self, size: int, store: Store, let_go: Callable[[], None]) -> None:
+    def __init__(
+        self, size: int, store: Store, let_go: Callable[[], None], options: HorseOptions | None = None
+    ) -> None:
         self.size = size
         self.horses: list[Horse] = []
         self.fork_at = 0.0
+        self.has_been_ready = False
+        self.unready = ""
         self._failures = 0  # horses that could not be started, or died before they ran any job, one after the other
         self._store = store
         self._let_go = let_go
-        self._number = 0
+        self._options = options or HorseOptions()
+        self._coroner = Coroner()
+        self._number = NO_TASK
         self._average_ns: float | None = None
 
     def start_missing(self) -> list[Horse]:
@@ -120,7 +93,7 @@ class Stable:
     @property
     def is_short(self) -> bool:
         """Whether there are fewer horses than there should be."""
-        return len(self.horses) < self.size
+        return sum(not horse.is_leaving for horse in self.horses) < self.size
 
     def _put_off(self, why: str) -> None:
         if not self._failures:
@@ -137,7 +110,9 @@ class Stable:
             pipe.close()
             raise
         if pid == 0:
-            run_horse(pipe, self._store, supervisor_pid, self._close_copies)
+            run_horse(pipe, self._store, supervisor_pid, self._close_copies, self._options)
+        with suppress(OSError):  # it does so too, and whoever is later fails
+            os.setpgid(pid, pid)
         pipe.let_go()
         horse = Horse(pid, pipe)
         self.horses.append(horse)
@@ -158,15 +133,20 @@ class Stable:
             return 1
         return max(1, min(_AHEAD_JOBS, int(_AHEAD_NS / max(self._average_ns, 1))))
 
+    @property
+    def able(self) -> list[Horse]:
+        """The horses that can be given jobs."""
+        return [horse for horse in self.horses if horse.is_able]
+
     def capacity(self) -> int:
         """How many more jobs the horses can take now."""
         now, depth = time.monotonic_ns(), self.depth
-        return sum(max(0, (1 if self._is_stuck(horse, now) else depth) - len(horse.tasks)) for horse in self.horses)
+        return sum(max(0, (1 if self._is_stuck(horse, now) else depth) - len(horse.tasks)) for horse in self.able)
 
     @property
     def idle(self) -> int:
         """How many horses have nothing to do."""
-        return sum(not horse.tasks for horse in self.horses)
+        return sum(not horse.tasks for horse in self.able)
 
     @property
     def runs_dry(self) -> bool:
@@ -181,8 +161,8 @@ class Stable:
             yield from horse.tasks.values()
 
     def _is_stuck(self, horse: Horse, now: int) -> bool:
-        held, begun_at = horse.running()
-        return held is not None and now - begun_at > STUCK_NS
+        held, doing = horse.running()
+        return held is not None and now - doing.begun_at_ns > STUCK_NS
 
     # Giving and taking
 
@@ -190,8 +170,7 @@ class Stable:
         """Gives jobs to the horses with the least to do. Returns those that none can take."""
         shares: dict[Horse, list[tuple[int, Held]]] = {}
         left: list[Held] = []
-        now, depth = time.monotonic_ns(), self.depth
-        able = [horse for horse in self.horses if horse.killed_for is None]
+        now, depth, able = time.monotonic_ns(), self.depth, self.able
         if not able:
             return list(jobs)
         for held in jobs:
@@ -199,6 +178,8 @@ class Stable:
             if len(horse.tasks) >= depth or (horse.tasks and self._is_stuck(horse, now)):
                 left.append(held)
                 continue
+            if not horse.tasks:
+                horse.heard_at_ns = now
             self._number += 1
             horse.tasks[self._number] = held
             shares.setdefault(horse, []).append((self._number, held))
@@ -208,17 +189,41 @@ class Stable:
 
     def collect(self, horse: Horse) -> Iterator[tuple[Held, Report]]:
         """What a horse has reported."""
-        for number, report in horse.pipe.reports():
-            horse.has_reported = True
-            self._failures = 0
-            held = horse.tasks.pop(number, None)
-            if held is None:
-                continue
-            if self._average_ns is None:
-                self._average_ns = report.duration_ns
-            else:
-                self._average_ns += _NEWEST * (report.duration_ns - self._average_ns)
-            yield held, report
+        try:
+            for number, report in horse.pipe.reports():
+                if number == NO_TASK:
+                    self._note_state(horse, report)
+                    continue
+                self._note_work(horse, report)
+                held = horse.tasks.pop(number, None)
+                if held is not None:
+                    yield held, self._explained(report) if report.kind == "died" else report
+        except GarbledError:
+            horse.is_garbled = True
+            self.kill(horse, HorseDiedError("the job wrote to the file descriptor by which its process reports"))
+
+    def _note_state(self, horse: Horse, report: Report) -> None:
+        if report.kind == "ready":
+            horse.is_ready = self.has_been_ready = True
+            self.unready = ""
+        else:
+            horse.unready = self.unready = loads(report.value)["message"]
+
+    def _note_work(self, horse: Horse, report: Report) -> None:
+        horse.has_reported = True
+        horse.is_leaving = horse.is_leaving or report.is_last
+        horse.heard_at_ns = time.monotonic_ns()
+        self._failures = 0
+        if self._average_ns is None:
+            self._average_ns = report.duration_ns
+        else:
+            self._average_ns += _NEWEST * (report.duration_ns - self._average_ns)
+
+    def _explained(self, report: Report) -> Report:
+        """The report of a horse that a process which it had forked for a job died."""
+        error = HorseDiedError(f"the process that ran the job {self._coroner.cause(report.wait_status)}")
+        log.warning("%s", error)
+        return report_of_death(error, report.duration_ns)
 
     def take_back_stuck(self) -> list[Held]:
         """Takes back jobs that wait behind one that takes long."""
@@ -252,15 +257,19 @@ class Stable:
         """Kills a horse at once. Its death is reported by ``reap``; the job that it ran then failed for this reason."""
         if horse.killed_for is None:
             horse.killed_for = reason
-            os.kill(horse.pid, signal.SIGKILL)
+            if not horse.is_dead:
+                horse.kill()
 
     def kill_overdue(self) -> None:
-        """Kills horses whose job has ignored its timeout."""
+        """Kills horses whose job has ignored its timeout, and those that do not begin what they were given."""
         now = time.monotonic_ns()
         for horse in self.horses:
-            held, begun_at = horse.running()
-            if held is not None and held.timeout_ms >= 0 and now - begun_at > held.timeout_ms * 1_000_000 + GRACE_NS:
-                self.kill(horse, JobTimeoutError(f"the job ignored its job_timeout of {held.timeout_ms / 1000:g} s"))
+            held, doing = horse.running()
+            if held is None:
+                if horse.tasks and horse.is_ready and now - max(horse.heard_at_ns, doing.begun_at_ns) > _IDLE_NS:
+                    self.kill(horse, HorseDiedError("the process was given a job and did not begin it"))
+            elif doing.is_over_since(now) > GRACE_NS:
+                self.kill(horse, JobTimeoutError(f"the job ignored its job_timeout of {doing.limit_ms / 1000:g} s"))
 
     def reap(self) -> list[tuple[Death, list[tuple[Held, Report]]]]:
         """The horses that have died since the last call, each with what it had reported before."""
@@ -269,56 +278,75 @@ class Stable:
             pid, status = os.waitpid(horse.pid, os.WNOHANG)
             if pid == 0:
                 continue
+            horse.is_dead = True
             reported = list(self.collect(horse))
             deaths.append((self._bury(horse, status), reported))
         return deaths
 
     def _bury(self, horse: Horse, status: int) -> Death:
         self.horses.remove(horse)
-        held, begun_at = horse.running()
+        if status != 0:
+            horse.kill_group()
+        ran = horse.take_kept()
+        cause = self._coroner.cause(status) if horse.killed_for is None else f"was killed: {horse.killed_for}"
+        if ran is not None:
+            log.warning("a process %s after it had run job %s (pid %d)", cause, ran[0].claim.id, horse.pid)
+        held, doing = horse.running()
         waiting = horse.take_back()
-        if held is None:  # what it has taken, and not said that it has begun, it was about to begin
-            held, begun_at = next(iter(horse.tasks.values()), None), time.monotonic_ns()
-        how = _how_it_died(status)
-        if held is None:
-            if horse.has_reported:
-                log.warning("a process for jobs %s while it had none (pid %d)", how, horse.pid)
-            else:
-                self._put_off(f"a process for jobs {how} before it ran any (pid {horse.pid})")
-            return Death(horse, None, waiting)
-        error = horse.killed_for or HorseDiedError(f"the process that ran the job {how}")
-        log.warning("%s (pid %d)", error, horse.pid)
-        names = mro_names(type(error))
-        details = error_details(names[0], str(error), f"{names[0]}: {error}\n")
-        report = Report("raised", time.monotonic_ns() - begun_at, details, error_names=names)
-        return Death(horse, (held, report), waiting)
+        if horse.is_garbled and ran is None:
+            held = self._first_unreported(horse, waiting)
+        elif held is None:
+            held = self._about_to_begin(horse, waiting)
+        if held is not None:
+            error = horse.killed_for or HorseDiedError(f"the process that ran the job {cause}")
+            log.warning("%s (pid %d)", error, horse.pid)
+            return Death(horse, (held, report_of_death(error, doing.duration_ns)), waiting)
+        if ran is None and not horse.is_leaving:
+            self._note_death_without_job(horse, cause)
+        return Death(horse, ran, waiting)
+
+    def _first_unreported(self, horse: Horse, waiting: list[Held]) -> Held | None:
+        """Of what the horse had begun, the first is to blame: rubbish came, not its report. The others wait again."""
+        begun = list(horse.tasks.values())
+        waiting[:0] = begun[1:]
+        return begun[0] if begun else None
+
+    def _about_to_begin(self, horse: Horse, waiting: list[Held]) -> Held | None:
+        """What the horse had taken and not begun waits again, first of all. Had it done so before, it is to blame."""
+        for held in horse.tasks.values():
+            held.interruptions += 1
+            if held.interruptions > _INTERRUPTIONS:
+                return held
+            waiting.insert(0, held)
+        return None
+
+    def _note_death_without_job(self, horse: Horse, cause: str) -> None:
+        if horse.unready:
+            self._put_off(f"a process for jobs can't be set up: {horse.unready}")
+        elif horse.has_reported:
+            log.warning("a process for jobs %s while it had none (pid %d)", cause, horse.pid)
+        else:
+            self._put_off(f"a process for jobs {cause} before it ran any (pid {horse.pid})")
 
     def end(self) -> tuple[list[tuple[Held, Report]], list[Held]]:
         """Ends all horses; those that still run a job are killed. Returns what they had reported, and what is left."""
         for horse in self.horses:
-            if horse.tasks:
-                os.kill(horse.pid, signal.SIGKILL)
+            if horse.tasks or not horse.is_ready:
+                horse.kill()
         reported: list[tuple[Held, Report]] = []
         left: list[Held] = []
         for horse in self.horses:
-            if horse.tasks:
+            if horse.tasks or not horse.is_ready:
                 os.waitpid(horse.pid, 0)
                 reported += self.collect(horse)
+                kept = horse.take_kept()
+                reported += [kept] if kept is not None else []
                 left += horse.tasks.values()
                 horse.pipe.close()
             else:
                 horse.pipe.close()  # which is what ends it
-                os.waitpid(horse.pid, 0)
+                if not horse.wait(_TO_END):
+                    horse.kill()
+                    os.waitpid(horse.pid, 0)
         self.horses.clear()
         return reported, left
-
-
-def _how_it_died(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        return f"was killed by {name}"
-    return f"ended with exit code {code}"

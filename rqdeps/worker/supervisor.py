@@ -11,18 +11,19 @@ from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from rqdeps.errors import ConnectionUnavailableError
+from rqdeps.errors import ConnectionUnavailableError, SetUpError
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, reads, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
+from rqdeps.worker.forked import Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import Link, is_refusal
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.signals import Signals
-from rqdeps.worker.stable import Horse, Stable
+from rqdeps.worker.stable import Stable
 from rqdeps.worker.upkeep import Upkeep
 
 log = logging.getLogger("rqdeps.worker")
@@ -49,10 +50,10 @@ class Supervisor:
         self._options = options
         self._selector = selectors.DefaultSelector()
         self._link = Link(store, options.queues, self._selector, self._on_lost, self._on_refused)
-        self._stable = Stable(options.processes, store, self._let_go)
+        self._stable = Stable(options.processes, store, self._let_go, options.horse)
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, self._stop_jobs)
         self._signals = Signals(self._selector)
-        self._holdings = Holdings(self._stable, options.lease_ms)
+        self._holdings = Holdings(self._stable, options.lease_ms, has_handlers=bool(options.horse.exception_handlers))
         self._holders = 1
         self._reclaims: deque[tuple[str, str, int]] = deque()  # claims made in calls whose reply was lost
         self._cascades_left = 0
@@ -67,7 +68,11 @@ class Supervisor:
     # The main path
 
     def run(self) -> int:
-        """Works until told to end, or in burst mode until nothing is left. Returns the exit code: 1 if forced."""
+        """Works until told to end, or in burst mode until nothing is left. Returns the exit code: 1 if forced.
+
+        Raises:
+            SetUpError: processes for jobs can't be set up, from the first one on.
+        """
         with self._signals:
             self._link.connect()
             try:
@@ -81,10 +86,13 @@ class Supervisor:
                 self._stable.end()
                 self._link.close()
                 self._selector.close()
+        if self._can_run_nothing:
+            raise SetUpError(self._stable.unready)
         return 1 if self._signals.is_forced else 0
 
     def _is_over(self) -> bool:
-        if self._signals.is_forced:
+        self._signals.force_at(self._deadline)
+        if self._signals.is_forced or self._can_run_nothing:
             return True
         if not self._holdings.is_empty or self._cascades_left or self._may_have_unknown_claims():
             return self._is_ending and self._holdings.runs_nothing and self._server_is_gone()
@@ -99,6 +107,17 @@ class Supervisor:
     @property
     def _is_ending(self) -> bool:
         return self._signals.stop_asked_at is not None
+
+    @property
+    def _deadline(self) -> float | None:
+        """When what runs must have ended, by the monotonic clock, in seconds."""
+        timeout_ms, asked_at = self._options.shutdown_timeout_ms, self._signals.stop_asked_at
+        return None if timeout_ms is None or asked_at is None else asked_at + timeout_ms / 1000
+
+    @property
+    def _can_run_nothing(self) -> bool:
+        """Whether no process for jobs could be set up at all: that is a person's mistake, and trying again no help."""
+        return bool(self._stable.unready) and not self._stable.has_been_ready
 
     def _server_is_gone(self) -> bool:
         asked_at = self._signals.stop_asked_at
@@ -349,6 +368,8 @@ class Supervisor:
             times.append(now + 0.01)
         if self._stable.is_short:
             times.append(self._stable.fork_at)
+        if self._deadline is not None:
+            times.append(self._deadline)
         return max(0.0, min(times) - now)
 
     # Ending
@@ -367,7 +388,7 @@ class Supervisor:
         for held, report in reported:
             holdings.note_end(held, report)
         self._link.close()
-        left = [held.claim for held in (*running, *holdings.ready, *holdings.fetching, *holdings.returning)]
+        left = [held.claim for held in holdings.left_over(running)]
         try:
             if left:
                 self._store.run(claims.give_back(left))

@@ -9,19 +9,30 @@ import secrets
 import socket
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from redis import Redis
 
 from rqdeps.allowance import ALLOW_VARIABLE, Allowance
 from rqdeps.codec import SerializerChoice
 from rqdeps.durations import to_ms
+from rqdeps.functions import path_of
 from rqdeps.ids import check_queue_name
 from rqdeps.job import store_of
 from rqdeps.pickling import PickleFormat
 from rqdeps.queue import Queue
 from rqdeps.signing import KEYS_VARIABLE, Keyring
+from rqdeps.sizes import to_bytes
 from rqdeps.store import Store
-from rqdeps.worker.options import DEFAULT_LEASE_MS, WorkerOptions
+from rqdeps.worker.options import (
+    DEFAULT_LEASE_MS,
+    DEFAULT_MAX_JOBS_PER_PROCESS,
+    ISOLATIONS,
+    Function,
+    HorseOptions,
+    Isolation,
+    WorkerOptions,
+)
 from rqdeps.worker.simple import Loop
 from rqdeps.worker.supervisor import Supervisor
 
@@ -30,6 +41,8 @@ log = logging.getLogger("rqdeps.worker")
 #: The shortest lease that makes sense: beats come four times in it, over a network.
 SHORTEST_LEASE_MS = 100
 
+#: The largest memory that a limit can be set to, in bytes: 1 PiB.
+_MOST_MEMORY = 1 << 50
 
 #: More processes than one select loop should look after.
 MOST_PROCESSES = 1024
@@ -51,12 +64,26 @@ class Worker:
         max_payload: how large a result may be, and the arguments of what jobs spawn or enqueue, in bytes or as a text
             such as ``"32M"``; by default that of the environment variable ``RQDEPS_MAX_PAYLOAD``, else 16 MiB. What is
             larger fails its job without another attempt.
+        isolation: what keeps jobs apart: with ``"process"`` they run in processes that are used again; with ``"job"``
+            each runs in a process of its own, forked from one that has imported what jobs need. The latter takes some
+            milliseconds a job.
+        max_jobs_per_process: after how many jobs a process is replaced by a new one; ``None`` for never.
+        max_memory: with how much memory in use a process is replaced after a job, in bytes or as a text such as
+            ``"500M"``; by default with any.
+        shutdown_timeout: how long what runs has to end once the worker was asked to end, in seconds; then it is killed
+            and goes back to its queue, as with a second signal. By default as long as it likes.
+        preload: names of modules to import before the first job, in each process.
+        init: a function, or its dotted path, to be called in each process that runs jobs, before the first: for
+            connections, Django, Sentry. With ``isolation="job"`` that is before each job.
+        exception_handlers: functions, or their dotted paths, to be called when an attempt fails, with the job, and
+            type, value and traceback of the exception. One that returns ``False`` is the last that is called.
         allow: the packages whose functions and classes may be imported and run, and nothing else; see ``Allowance``. By
             default those of the environment variable ``RQDEPS_ALLOW``, with commas or blanks between them; without
             that, all.
 
     Raises:
-        ValueError: for names, numbers, sizes, a lease or a serializer that make no sense; or if pickles are to be read
+        UnsupportedFunctionError: ``init`` or an exception handler is no dotted path.
+        ValueError: for names, numbers, sizes, times or a serializer that make no sense; or if pickles are to be read
             with ``allow``, which could not keep them from running what they like, and without a signing key.
     """
 
@@ -71,6 +98,13 @@ class Worker:
         lease: float | timedelta = DEFAULT_LEASE_MS / 1000,
         serializer: SerializerChoice | None = None,
         max_payload: int | str | None = None,
+        isolation: Isolation = "process",
+        max_jobs_per_process: int | None = DEFAULT_MAX_JOBS_PER_PROCESS,
+        max_memory: int | str | None = None,
+        shutdown_timeout: float | str | timedelta | None = None,
+        preload: str | Iterable[str] = (),
+        init: Function | None = None,
+        exception_handlers: Function | Iterable[Function] = (),
         allow: str | Iterable[str] | None = None,
     ) -> None:
         several = [queues] if isinstance(queues, (str, Queue)) else list(queues)
@@ -82,6 +116,15 @@ class Worker:
         self.name = _check_name(name) if name else f"{_host()}-{os.getpid()}-{secrets.token_hex(2)}"
         self.processes = processes
         self.lease_ms = _lease_ms(lease)
+        self.shutdown_timeout_ms = to_ms(shutdown_timeout, "shutdown_timeout")
+        self.horse_options = HorseOptions(
+            isolation=_isolation(isolation),
+            max_jobs=_max_jobs_per_process(max_jobs_per_process),
+            max_memory=None if max_memory is None else to_bytes(max_memory, "max_memory", most=_MOST_MEMORY),
+            preload=tuple(_module_name(name) for name in _several(preload)),
+            init=None if init is None else _function(init),
+            exception_handlers=tuple(_function(handler) for handler in _several(exception_handlers)),
+        )
         store = _store_for(several, connection, url)
         codec = store.codec.changed(serializer, max_payload)
         self.allowance = _allowance(allow)
@@ -111,6 +154,7 @@ class Worker:
         Raises:
             ConnectionUnavailableError: the server does not answer at the start.
             SchemaVersionError: its data has a layout that this release does not know.
+            SetUpError: what it was told to load can't be, or what it was told to call raised something.
         """
         runner = self._runner(self._options(burst, max_jobs))
         self.exit_code = runner.run()
@@ -123,7 +167,16 @@ class Worker:
         if max_jobs is not None and max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, not {max_jobs}")
         self._store.open()
-        return WorkerOptions(self.name, self.queue_names, self.processes, self.lease_ms, burst, max_jobs)
+        return WorkerOptions(
+            self.name,
+            self.queue_names,
+            self.processes,
+            self.lease_ms,
+            burst,
+            max_jobs,
+            self.shutdown_timeout_ms,
+            self.horse_options,
+        )
 
     def _runner(self, options: WorkerOptions) -> Supervisor | Loop:
         return Supervisor(self._store, options)
@@ -136,7 +189,6 @@ class SimpleWorker(Worker):
     """
 
     def _runner(self, options: WorkerOptions) -> Supervisor | Loop:
-        self._store.codec.load()
         return Loop(self._store, options)
 
 
@@ -154,6 +206,33 @@ def _allowance(packages: str | Iterable[str] | None) -> Allowance | None:
         if not packages.strip():
             return None
     return Allowance(re.split(r"[\s,]+", packages.strip()) if isinstance(packages, str) else packages)
+
+
+def _several(given: Any) -> Iterable[Any]:
+    return (given,) if isinstance(given, str) or callable(given) else tuple(given)
+
+
+def _isolation(isolation: Isolation) -> Isolation:
+    if isolation not in ISOLATIONS:
+        raise ValueError(f"isolation is one of {', '.join(map(repr, ISOLATIONS))}, not {isolation!r}")
+    return isolation
+
+
+def _max_jobs_per_process(number: int | None) -> int | None:
+    if number is not None and number < 1:
+        raise ValueError(f"max_jobs_per_process is at least 1, or None for no limit, not {number}")
+    return number
+
+
+def _module_name(name: str) -> str:
+    if not all(map(str.isidentifier, name.split("."))):
+        raise ValueError(f"{name!r} is no name of a module")
+    return name
+
+
+def _function(given: Function) -> Function:
+    """A function, or its dotted path, of which the last dot may be a colon."""
+    return path_of(given.replace(":", ".")) if isinstance(given, str) else given
 
 
 def _lease_ms(lease: float | timedelta) -> int:

@@ -47,7 +47,7 @@ VARIETIES: list[dict[str, Any]] = [
     {},
     {},
     {"retry": 1},
-    {"retry": 2, "argument": LONG},
+    {"retry": 2, "argument": LONG, "on_failure": f"module.{'long_' * 20}"},
     {"delay_ms": AN_HOUR_MS},
     {"delay_ms": AN_HOUR_MS, "ttl": "1h", "retry": 1},
     {"delay_ms": 0},

@@ -31,6 +31,7 @@ class Claimed:
         timeout_ms: how long it may run, or ``None`` for the default.
         retry_policy: when to try again, as ``Retry.decode`` reads it.
         wants_outputs: whether it takes return values of other jobs.
+        callbacks: what is called when it has run, as ``Callbacks.decode`` reads it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Claimed:
     timeout_ms: int | None
     retry_policy: str
     wants_outputs: bool
+    callbacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def _claimed(fields: list[Any]) -> Claimed:
 
 
 def _read_claimed(fields: list[Any]) -> Claimed:
-    job_id, queue, fence, attempt, failures, retries, function, payload, timeout, retry_policy, outputs = fields
+    job_id, queue, fence, attempt, failures, retries, function, payload, timeout, *policies = fields
+    retry_policy, outputs, callbacks = policies
     return Claimed(
         id=text(job_id),
         queue=text(queue),
@@ -170,6 +173,7 @@ def _read_claimed(fields: list[Any]) -> Claimed:
         timeout_ms=int(timeout) if timeout else None,
         retry_policy=text(retry_policy),
         wants_outputs=bool(outputs),
+        callbacks=text(callbacks),
     )
 
 

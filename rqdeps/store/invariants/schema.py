@@ -49,7 +49,10 @@ OF_GATE: Final = {"gate": "zset"}
 OF_WORKFLOW: Final = {"workflow": "hash", "workflow-jobs": "zset"}
 #: Of a job that has run, or of the gate of what it is about to spawn.
 OF_JOIN: Final = {"joins": "hash"}
-LONG_FIELDS: Final = ("payload", "result", "meta", "function", "retry", "description", "reason", "progress")
+LONG_FIELDS: Final = (
+    *("payload", "result", "meta", "function", "retry", "callbacks"),
+    *("description", "reason", "progress"),
+)
 OF_JOB: Final = {
     "job": "hash",
     "attempts": "list",

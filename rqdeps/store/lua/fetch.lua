@@ -4,7 +4,9 @@
 --   ARGV   list of ids
 --   reply  {{name, value, name, value, …} for each, empty where there is no such job}
 
-local LONG = { ['function'] = true, retry = true, description = true, reason = true, meta = true, progress = true }
+local LONG = {
+  ['function'] = true, retry = true, callbacks = true, description = true, reason = true, meta = true, progress = true,
+}
 
 local jobs = {}
 for i, id in ipairs(argument.list()) do

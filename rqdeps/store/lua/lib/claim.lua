@@ -41,7 +41,7 @@ local function take(entry, queue, holder, lease_ms, begun, has_limit)
   return {
     id, j.queue, digits(fence), attempt, j.failures, j.retries,
     job.text(id, 'function', j['function']), job.text(id, 'payload', j.payload), j.timeout or '',
-    job.text(id, 'retry', j.retry or ''), j.outputs or '',
+    job.text(id, 'retry', j.retry or ''), j.outputs or '', job.text(id, 'callbacks', j.callbacks or ''),
   }
 end
 

@@ -6,8 +6,8 @@ local remove = {}
 
 -- Everything of a job that may stand in a key of its own.
 local PARTS = {
-  'job', 'payload', 'result', 'meta', 'function', 'retry', 'description', 'reason', 'attempts', 'dependencies', 'dependents',
-  'joins', 'progress', 'log',
+  'job', 'payload', 'result', 'meta', 'function', 'retry', 'callbacks', 'description', 'reason', 'attempts',
+  'dependencies', 'dependents', 'joins', 'progress', 'log',
 }
 
 -- Statuses in which a dependent has not been released.

@@ -1,0 +1,76 @@
+"""Memory that a supervisor and a horse share: what the horse does, since when, and for how long it may."""
+
+from __future__ import annotations
+
+import mmap
+import time
+from dataclasses import dataclass
+
+#: On the board: there is no limit.
+NO_LIMIT = -1
+
+#: The limit as the board holds it, which knows no negative numbers.
+_NO_LIMIT_WORD = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a horse does.
+
+    Attributes:
+        number: the number of its task; 0 if it has none.
+        begun_at_ns: when it began that, by the monotonic clock, in nanoseconds.
+        limit_ms: how long that may take, in milliseconds; ``NO_LIMIT`` (-1) for as long as it likes.
+    """
+
+    number: int
+    begun_at_ns: int
+    limit_ms: int
+
+    @property
+    def duration_ns(self) -> int:
+        """How long it has been doing that, in nanoseconds; 0 where it does nothing."""
+        return time.monotonic_ns() - self.begun_at_ns if self.number else 0
+
+    def is_over_since(self, now_ns: int) -> int:
+        """How long its time has been over, in nanoseconds; negative before that, or where there is no limit."""
+        return -1 if self.limit_ms == NO_LIMIT else now_ns - self.begun_at_ns - self.limit_ms * 1_000_000
+
+
+class Board:
+    """Where a horse says what it does. The supervisor reads it at any time, at no cost for the horse.
+
+    It is four words: the task's number, the time, the limit, and all of them combined. A reader that finds them at odds
+    came in the middle of a change and looks again.
+    """
+
+    _LOOKS = 100
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 32)
+        self._words = memoryview(self._memory).cast("Q")
+
+    def begin(self, number: int, limit_ms: int) -> None:
+        """The horse begins a task, or what follows the end of its job."""
+        now, limit = time.monotonic_ns(), _NO_LIMIT_WORD if limit_ms == NO_LIMIT else limit_ms
+        words = self._words
+        words[0], words[1], words[2] = number, now, limit
+        words[3] = number ^ now ^ limit
+
+    def end(self) -> None:
+        """The horse has reported the task."""
+        words = self._words
+        words[0] = words[1] = words[2] = words[3] = 0
+
+    def read(self) -> Doing:
+        """What the horse does."""
+        for _ in range(self._LOOKS):
+            number, begun_at, limit, together = self._words
+            if number ^ begun_at ^ limit == together:
+                return Doing(number, begun_at, NO_LIMIT if limit == _NO_LIMIT_WORD else limit)
+        return Doing(0, 0, NO_LIMIT)  # the horse stopped in the middle of a change: it was between two tasks
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._words.release()
+        self._memory.close()

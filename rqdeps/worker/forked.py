@@ -1,0 +1,101 @@
+"""A horse as the supervisor sees it, while it lives and once it has died."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from rqdeps.worker.board import Doing
+from rqdeps.worker.held import Held
+from rqdeps.worker.messages import Report
+from rqdeps.worker.pipe import Pipe
+
+
+@dataclass(eq=False)
+class Horse:
+    """A forked process, seen from the supervisor.
+
+    Attributes:
+        pid: its process id, which is also that of its group.
+        pipe: the pipe to it.
+        tasks: what it was given and has not reported, by the tasks' numbers, in order.
+        is_ready: whether it has said that it can take jobs.
+        is_leaving: whether it has said that it takes no more, and ends.
+        unready: why it can't be set up, if it said so.
+        is_garbled: whether something else than reports has come from it.
+        killed_for: why the supervisor killed it, if it did.
+        is_dead: whether it has been waited for.
+        has_reported: whether it has run a job to its end.
+        heard_at_ns: when it last reported, or got its first job, by the monotonic clock in nanoseconds.
+    """
+
+    pid: int
+    pipe: Pipe
+    tasks: dict[int, Held] = field(default_factory=dict)
+    is_ready: bool = False
+    is_leaving: bool = False
+    unready: str = ""
+    is_garbled: bool = False
+    killed_for: Exception | None = None
+    is_dead: bool = False
+    has_reported: bool = False
+    heard_at_ns: int = 0
+
+    @property
+    def is_able(self) -> bool:
+        """Whether it can be given jobs."""
+        return self.is_ready and not self.is_leaving and self.killed_for is None
+
+    def running(self) -> tuple[Held | None, Doing]:
+        """The job that it runs now, or whose end something follows now; and what the board says of that."""
+        doing = self.pipe.board.read()
+        return self.tasks.get(doing.number), doing
+
+    def take_back(self) -> list[Held]:
+        """Takes back the jobs that it has not begun."""
+        return [self.tasks.pop(number) for number in self.pipe.take_back() if number in self.tasks]
+
+    def take_kept(self) -> tuple[Held, Report] | None:
+        """Of one that is dead: the job it had, if that had ended, with the report that was not sent any more."""
+        held, doing = self.running()
+        kept = self.pipe.kept.get(doing.number) if held is not None else None
+        return (self.tasks.pop(doing.number), kept) if kept is not None else None
+
+    def kill(self) -> None:
+        """Kills it, and what its jobs have started."""
+        self.kill_group()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def kill_group(self) -> None:
+        """Kills what its jobs have started, as far as it is still there."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for its end for so long. Returns whether that has come."""
+        until = time.monotonic() + seconds
+        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.001)
+        self.is_dead = True
+        return True
+
+
+@dataclass(frozen=True)
+class Death:
+    """A horse that died. Whoever reads it closes its pipe.
+
+    Attributes:
+        horse: the horse.
+        ran: the job that it ran, which is to blame or the victim; with how that is to be reported.
+        waiting: jobs that it had not begun.
+    """
+
+    horse: Horse
+    ran: tuple[Held, Report] | None
+    waiting: list[Held]
