@@ -217,9 +217,8 @@ class Checker:
     def fallen_workers(self) -> Iterator[str]:
         """No worker ended but by a signal, or by a job that killed it."""
         for worker in self._workers:
-            terms = worker.signals.count(signal.SIGTERM)
             # One that has said goodbye already, or has only just begun, does not listen any more, or yet.
-            if (terms and worker.code in {0, -signal.SIGTERM}) or (terms > 1 and worker.code == 1):
+            if signal.SIGTERM in worker.signals and worker.code in {0, 1, -signal.SIGTERM}:
                 continue
             if worker.code == -signal.SIGKILL and signal.SIGKILL in worker.signals:
                 continue

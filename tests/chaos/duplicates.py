@@ -16,6 +16,7 @@ _CAUSES = {
     "kill all workers": "worker killed",
     "stop jobs and kill worker": "worker killed",
     "end worker at once": "worker forced to end",
+    "end worker": "worker forced to end",
     "kill horse": "its process killed",
     "pause worker": "worker stopped for a while",
     "pause worker and horses": "worker stopped for a while",
@@ -93,7 +94,7 @@ def _cause(run: Run, following: Run | None, history: History, checker: Checker) 
 def _is_cause(event: Event, run: Run, until: int | None) -> bool:
     if event.kind not in _CAUSES:
         return False
-    if event.pids and run.supervisor not in event.pids and run.pid not in event.pids:
+    if event.pids and not _happened_to(event, run):
         return False
     began_before_it_ran_again = until is None or event.at < until
     was_not_over = event.until + _AFTERMATH > run.start if not event.pids else event.until > run.start
@@ -101,10 +102,13 @@ def _is_cause(event: Event, run: Run, until: int | None) -> bool:
     return began_before_it_ran_again and was_not_over and event.at < ended + 10 * _AFTERMATH
 
 
+def _happened_to(event: Event, run: Run) -> bool:
+    return not {run.pid, run.parent, run.supervisor}.isdisjoint(event.pids)
+
+
 def _note_recovery(found: Duplicates, run: Run, following: Run, history: History) -> None:
     for event in history.events:
         is_kill = event.kind.startswith("kill") or event.kind.startswith("stop jobs")
-        is_its = run.supervisor in event.pids or run.pid in event.pids
-        if is_kill and is_its and run.start < event.at < following.start:
+        if is_kill and _happened_to(event, run) and run.start < event.at < following.start:
             found.slowest_recovery = max(found.slowest_recovery, (following.start - event.at) / 1e9)
             return

@@ -25,6 +25,7 @@ _DEEDS = {
     "die": 2,
     "kill supervisor": 0.7,
     "close all": 0.7,
+    "write rubbish": 0.7,
     "print": 1,
     "fork": 1.5,
     "mess": 3,

@@ -30,7 +30,8 @@ class Run:
         attempt: which attempt it was, as it was told.
         fence: of its claim.
         pid: where it ran.
-        supervisor: the process that had forked this one.
+        parent: the process that had forked this one.
+        supervisor: the worker's own.
         start: when it began.
         inputs: the runs whose outputs it was given.
         place: the map that it is an element of, and its place there.
@@ -45,6 +46,7 @@ class Run:
     attempt: int
     fence: int
     pid: int
+    parent: int
     supervisor: int
     start: int
     inputs: list[str]

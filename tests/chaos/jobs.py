@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -70,7 +71,8 @@ def _run(deed: Deed, inputs: Sequence[Any], place: tuple[str, str] | None) -> An
         attempt=job.running_attempt,
         fence=job.spawning._fence,
         pid=os.getpid(),
-        supervisor=os.getppid(),
+        parent=os.getppid(),
+        supervisor=os.getsid(0),  # each worker leads a session of its own
         inputs=[_run_of(value) for value in inputs if value is not None],
         place=place,
     )
@@ -152,12 +154,22 @@ def _die(deed: Deed, job: Job[Any], run: str) -> Any:
 
 
 def _kill_supervisor(deed: Deed, job: Job[Any], run: str) -> Any:
-    os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getsid(0), signal.SIGKILL)
     time.sleep(20)
 
 
 def _close_all(deed: Deed, job: Job[Any], run: str) -> Any:
     os.closerange(3, 256)
+    return {"run": run}
+
+
+def _write_rubbish(deed: Deed, job: Job[Any], run: str) -> Any:
+    """Says to whatever this process has open what nobody there expects."""
+    for descriptor in range(3, 256):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                with socket.socket(fileno=os.dup(descriptor)) as opened:
+                    opened.send(b"rubbish" * 30, socket.MSG_DONTWAIT)
     return {"run": run}
 
 
@@ -203,10 +215,11 @@ _DEEDS = {
     "die": _die,
     "kill supervisor": _kill_supervisor,
     "close all": _close_all,
+    "write rubbish": _write_rubbish,
     "print": _print,
     "fork": _fork,
     "mess": _leave_mess,
 }
 
 #: Deeds after which a process may be gone, or a job's time over, whatever it has written down.
-DEADLY = {"overrun", "ignore time", "exit", "die", "kill supervisor", "close all"}
+DEADLY = {"overrun", "ignore time", "exit", "die", "kill supervisor", "close all", "write rubbish"}

@@ -35,7 +35,7 @@ _PRODUCERS = 2
 _PAUSE = 0.25
 
 #: With more jobs than that to be run, producers rest.
-_ENOUGH = 400
+_ENOUGH = 120
 
 #: How long workers may take to end, and how long may pass without anything going on until all counts as stuck.
 _END_SECONDS = 30.0

@@ -18,7 +18,11 @@ from chaos.jobs import LOG_VARIABLE
 LEASE = 2.0
 
 #: Options of the workers, by turns.
-KINDS: tuple[tuple[str, ...], ...] = (("--processes", "2"), ("--processes", "1"))
+KINDS: tuple[tuple[str, ...], ...] = (
+    ("--isolation", "process", "--processes", "2", "--max-jobs-per-process", "20"),
+    ("--isolation", "job", "--processes", "2"),
+    ("--isolation", "process", "--shutdown-timeout", "1"),
+)
 
 _TESTS = Path(__file__).parent.parent
 
@@ -110,14 +114,11 @@ class Workers:
         return slot.process.pid
 
     def horses(self, number: int) -> list[int]:
-        """The processes that one of the workers has forked."""
+        """The processes that one of the workers has forked, and those that these have."""
         slot = self._slots[number % len(self._slots)]
         if slot.process is None:
             return []
-        with contextlib.suppress(OSError):
-            pid = slot.process.pid
-            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return []
+        return _descendants(slot.process.pid)
 
     def kill_horse(self, number: int, which: int) -> int | None:
         """Kills a horse of one of the workers. Returns its process id."""
@@ -150,3 +151,11 @@ class Workers:
             if slot.process is not None:
                 slot.process.wait()
         self.bury()
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has ended
+        return []
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]
