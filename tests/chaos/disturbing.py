@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,10 +18,10 @@ from redis.exceptions import RedisError
 
 from chaos.graphs import LIMIT, QUEUES
 from chaos.notebook import Notebook
-from chaos.producers import change_here
-from chaos.schedule import Disturbance
+from chaos.producers import change_here, enqueue_alike
+from chaos.schedule import WORKERS, Disturbance
 from chaos.server import ChaosServer
-from chaos.workers import Workers
+from chaos.workers import LEASE, Workers
 from rqdeps import Job, JobStatus, Queue
 from rqdeps.errors import RqdepsError
 
@@ -29,6 +30,9 @@ _EVER = 0.001
 _WORST = 0.3
 
 _CUTS = list(Cut)
+
+#: For how long a worker that was told to end, or killed, is gone or about to go, in seconds.
+_TO_END = 2.0
 
 
 class Disturber:
@@ -73,6 +77,7 @@ class Disturber:
             "end worker at once": lambda it: self._signal(it, signal.SIGTERM, signal.SIGTERM),
             "pause worker": self._pause_worker,
             "pause worker and horses": self._pause_worker,
+            "pause workers at work": self._pause_at_work,
             "kill all workers": self._kill_all,
             "stop jobs and kill worker": self._stop_and_kill,
             "cut": self._cut_for_a_while,
@@ -120,10 +125,10 @@ class Disturber:
             if pids:
                 time.sleep(0.01)  # two signals at once count as one
             pids.append(self._workers.send(it.which, number))
-        self._note(it.kind, pids[:1])
+        self._note(it.kind, pids[:1], seconds=_TO_END)
 
     def _kill_horse(self, it: Disturbance) -> None:
-        self._note(it.kind, [self._workers.kill_horse(it.which, int(it.strength * 10))])
+        self._note(it.kind, [self._workers.kill_horse(it.which, int(it.strength * 10))], seconds=_TO_END)
 
     def _pause_worker(self, it: Disturbance) -> None:
         pids = [self._workers.send(it.which, signal.SIGSTOP)]
@@ -141,8 +146,19 @@ class Disturber:
 
         self._after(it.seconds, resume)
 
+    def _pause_at_work(self, it: Disturbance) -> None:
+        """Their jobs end meanwhile, and are reported while others, which have them now, still run them."""
+        if self.is_server_away:
+            return
+        with self._server.connect() as client:
+            queue = Queue(QUEUES[0], connection=client)
+            enqueue_alike(self._jobs_notebook, queue, 5, LEASE, at_front=True)
+        for which in (it.which, it.which + 1):
+            self._after(0.4, lambda which=which: self._pause_worker(replace(it, which=which)))
+
     def _kill_all(self, it: Disturbance) -> None:
-        self._note(it.kind, [self._workers.send(number, signal.SIGKILL) for number in range(10)])
+        pids = [self._workers.send(number, signal.SIGKILL) for number in range(WORKERS)]
+        self._note(it.kind, pids, seconds=_TO_END)
 
     def _stop_and_kill(self, it: Disturbance) -> None:
         """The worker is gone before it can stop the jobs that it was to stop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from chaos.checker import Checker
 from chaos.history import Event, History, Run
@@ -20,8 +21,8 @@ _CAUSES = {
     "kill horse": "its process killed",
     "pause worker": "worker stopped for a while",
     "pause worker and horses": "worker stopped for a while",
+    "pause workers at work": "worker stopped for a while",
     "cut": "connections cut",
-    "break connections": "connections cut",
     "restart server": "server away",
     "pause server": "server away",
     "machine stalled": "machine stalled",
@@ -30,8 +31,13 @@ _CAUSES = {
 #: What a job whose time is over, or that kills its process, has to blame.
 _ITSELF = "the job itself"
 
-#: How long after it was over something may still be the cause, in nanoseconds: a lease, and what comes after.
-_AFTERMATH = int(5e9)
+#: How long after it was over something that happened to all may still make a claim be lost: a worker that could not
+#: connect makes pauses, and then a lease runs out. In nanoseconds.
+_AFTERMATH = int(3e9)
+
+#: How long after a run its outcome may wait to be reported, and how long a run may take that never ended.
+_UNTIL_REPORTED = int(1e9)
+_LONGEST = int(10e9)
 
 
 @dataclass
@@ -54,52 +60,57 @@ def duplicates(history: History, stored: Stored, checker: Checker) -> Duplicates
     found = Duplicates()
     for job_id, runs in history.runs_of.items():
         accepted = stored.accepted.get(job_id)
-        for number, run in enumerate(runs):
-            following = runs[number + 1] if number + 1 < len(runs) else None
+        too_many: list[tuple[Run, str | None]] = []
+        failed: list[tuple[Run, str | None]] = []
+        for run, following in zip_longest(runs, runs[1:]):
             if run.run == accepted or (run.how == "returned" and following is None and accepted is None):
                 continue
-            if run.how in {"raised", "snoozed"} and not _is_beyond_retries(run, runs, history):
-                continue
             cause = _cause(run, following, history, checker)
-            found.causes[cause or "unexplained"] += 1
-            if cause is None:
-                what = f"{run.how or 'was cut off'}"
-                found.unexplained.append(f"{run.run} of {job_id} {what}, and came to nothing without a cause")
+            if run.how == "raised":
+                failed.append((run, cause))
+            elif run.how != "snoozed":
+                too_many.append((run, cause))
             if following is not None and run.how == "":
                 _note_recovery(found, run, following, history)
+        too_many += _beyond_retries(failed, history.enqueued.get(job_id, {}).get("retries"))
+        for run, cause in too_many:
+            found.causes[cause or "unexplained"] += 1
+            if cause is None:
+                how = run.how or "was cut off"
+                found.unexplained.append(f"{run.run} of {job_id} {how}, and came to nothing without a cause")
     return found
 
 
-def _is_beyond_retries(run: Run, runs: list[Run], history: History) -> bool:
-    """Whether a run that failed was one too many."""
-    retries = history.enqueued.get(run.job, {}).get("retries")
-    failed = [other for other in runs if other.how == "raised"]
-    return run.how == "raised" and retries is not None and run in failed[retries + 1 :]
+def _beyond_retries(failed: list[tuple[Run, str | None]], retries: int | None) -> list[tuple[Run, str | None]]:
+    """Of the runs that failed those that are too many: which these are can't be told, so those with a cause first."""
+    if retries is None:
+        return []
+    by_cause = sorted(failed, key=lambda run: run[1] is None)
+    return by_cause[: max(0, len(failed) - retries - 1)]
 
 
 def _cause(run: Run, following: Run | None, history: History, checker: Checker) -> str | None:
     if run.do in DEADLY:
         return _ITSELF
-    until = following.start if following is not None else None
-    for event in history.events:
-        if _is_cause(event, run, until):
+    if run.supervisor in history.supervisors_killed_by_jobs:
+        return "another job that killed the worker"
+    until = _latest_cause(run, following)
+    events = [event for event in history.events_between(run.start - _LONGEST, until) if event.kind in _CAUSES]
+    for event in events:
+        if event.pids and _happened_to(event, run) and event.until > run.start:
             return _CAUSES[event.kind]
     if not checker.is_undisturbed(run.job) or any(history.changes_of(run.job)):
         return "a person"
-    if run.supervisor in history.supervisors_killed_by_jobs:
-        return "another job that killed the worker"
+    for event in events:
+        if not event.pids and event.until + _AFTERMATH > run.start:
+            return _CAUSES[event.kind]
     return None
 
 
-def _is_cause(event: Event, run: Run, until: int | None) -> bool:
-    if event.kind not in _CAUSES:
-        return False
-    if event.pids and not _happened_to(event, run):
-        return False
-    began_before_it_ran_again = until is None or event.at < until
-    was_not_over = event.until + _AFTERMATH > run.start if not event.pids else event.until > run.start
-    ended = run.end if run.how else run.start
-    return began_before_it_ran_again and was_not_over and event.at < ended + 10 * _AFTERMATH
+def _latest_cause(run: Run, following: Run | None) -> float:
+    """Until when something may have kept a run from being reported."""
+    latest = run.end + _UNTIL_REPORTED if run.how else run.start + _LONGEST
+    return min(latest, following.start) if following is not None else latest
 
 
 def _happened_to(event: Event, run: Run) -> bool:
@@ -107,8 +118,8 @@ def _happened_to(event: Event, run: Run) -> bool:
 
 
 def _note_recovery(found: Duplicates, run: Run, following: Run, history: History) -> None:
-    for event in history.events:
+    for event in history.events_between(run.start, following.start):
         is_kill = event.kind.startswith("kill") or event.kind.startswith("stop jobs")
-        if is_kill and _happened_to(event, run) and run.start < event.at < following.start:
+        if is_kill and _happened_to(event, run):
             found.slowest_recovery = max(found.slowest_recovery, (following.start - event.at) / 1e9)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -182,6 +183,11 @@ class History:
         for change in self.changes:
             found[change.name].append(change)
         return found
+
+    def events_between(self, begin: float, end: float) -> list[Event]:
+        """What began to go wrong in that time."""
+        first, last = (bisect(self.events, at, key=lambda event: event.at) for at in (begin, end))
+        return self.events[first:last]
 
     @cached_property
     def supervisors_killed_by_jobs(self) -> set[int]:

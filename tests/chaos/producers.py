@@ -242,6 +242,16 @@ class Producer(threading.Thread):
             self._is_answered(lambda: job.wait(timeout=0.3))
 
 
+def enqueue_alike(notebook: Notebook, queue: Queue, count: int, seconds: float, **options: Any) -> None:
+    """Enqueues jobs that take so long each, over a connection that does not break, and writes it down."""
+    deed = {"do": "return", "seconds": seconds}
+    datas = [queue.prepare_data(jobs.act, [deed], result_ttl=-1, retry=1, **options) for _ in range(count)]
+    facts = [{"id": data.id, "deed": deed, "groups": [], "retries": 1, "short": False} for data in datas]
+    notebook.note(what="enqueue", jobs=facts)
+    queue.enqueue_many(datas)
+    notebook.note(what="enqueued", ids=[data.id for data in datas])
+
+
 def change_here(notebook: Notebook, op: str, name: str, change: Callable[[], object]) -> None:
     """Does something to a job or workflow, and writes down that it was tried and what came of it."""
     notebook.note(what="try", op=op, name=name)

@@ -20,7 +20,8 @@ _KINDS = {
     "kill horse": 3,
     "end worker": 3,
     "end worker at once": 1,
-    "pause worker": 5,
+    "pause worker": 3,
+    "pause workers at work": 3,
     "pause worker and horses": 1,
     "kill all workers": 1,
     "stop jobs and kill worker": 3,
@@ -87,6 +88,6 @@ def _seconds(random: Random, kind: str) -> float:
         return random.choice([0, 0.2, 1])
     if kind in {"cut", "pause queue"}:
         return random.uniform(0.3, 1.5)
-    if random.random() < 0.3:
+    if random.random() < 0.3 and kind != "pause workers at work":
         return random.uniform(0.05, 0.4)
     return LEASE * random.uniform(1.2, 2)

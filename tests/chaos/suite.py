@@ -13,7 +13,6 @@ from typing import Any
 
 from proxy import Proxy
 
-from chaos import jobs
 from chaos.checker import Checker
 from chaos.disturbing import Disturber
 from chaos.duplicates import duplicates
@@ -21,7 +20,7 @@ from chaos.graphs import QUEUES
 from chaos.history import History
 from chaos.leaks import keys_left
 from chaos.notebook import Notebook
-from chaos.producers import Producer
+from chaos.producers import Producer, enqueue_alike
 from chaos.report import Report
 from chaos.schedule import WORKERS, schedule
 from chaos.server import ChaosServer
@@ -176,12 +175,8 @@ class Suite:
             self._workers.start_missing()
             time.sleep(1)  # they look once, and then wait to be woken
             queue = Queue(QUEUES[0], connection=client)
-            deed = {"do": "return", "seconds": _BURST_SECONDS}
             with Notebook(self._folder / "producer-burst.log") as notebook:
-                datas = [queue.prepare_data(jobs.act, [deed], result_ttl=-1) for _ in range(_BURST)]
-                notebook.note(what="enqueue", jobs=[{"id": data.id, "deed": deed, "groups": []} for data in datas])
-                queue.enqueue_many(datas)
-                notebook.note(what="enqueued", ids=[data.id for data in datas])
+                enqueue_alike(notebook, queue, _BURST, _BURST_SECONDS)
             deadline = time.monotonic() + _STUCK_SECONDS
             while queue.count == _BURST and time.monotonic() < deadline:
                 time.sleep(0.005)
