@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -120,7 +121,7 @@ class Disturber:
     # Workers
 
     def _signal(self, it: Disturbance, *signals: signal.Signals) -> None:
-        pids = []
+        pids: list[int | None] = []
         for number in signals:
             if pids:
                 time.sleep(0.01)  # two signals at once count as one
@@ -154,7 +155,7 @@ class Disturber:
             queue = Queue(QUEUES[0], connection=client)
             enqueue_alike(self._jobs_notebook, queue, 5, LEASE, at_front=True)
         for which in (it.which, it.which + 1):
-            self._after(0.4, lambda which=which: self._pause_worker(replace(it, which=which)))
+            self._after(0.4, partial(self._pause_worker, replace(it, which=which)))
 
     def _kill_all(self, it: Disturbance) -> None:
         pids = [self._workers.send(number, signal.SIGKILL) for number in range(WORKERS)]

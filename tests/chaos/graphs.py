@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from chaos.jobs import Deed
-from rqdeps.dependency import RULES
+from rqdeps.dependency import RULES, Rule
 
 #: The queues; the last has a limit.
 QUEUES = ("work", "low", "narrow")
@@ -49,7 +49,7 @@ class Node:
     """
 
     deed: Deed
-    groups: list[tuple[str, list[int]]] = field(default_factory=list)
+    groups: list[tuple[Rule, list[int]]] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     fallback: Deed | None = None
@@ -133,7 +133,7 @@ def wide_graph(random: Random) -> list[Node]:
 def _depend(random: Random, node: Node, chosen: list[int]) -> None:
     while chosen:
         members = [chosen.pop() for _ in range(random.randint(1, len(chosen)))]
-        rule = "all_success" if random.random() < 0.6 else random.choice(RULES)
+        rule: Rule = "all_success" if random.random() < 0.6 else random.choice(RULES)
         node.groups.append((rule, members))
         if random.random() < 0.5:
             node.outputs += members

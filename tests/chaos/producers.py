@@ -14,7 +14,7 @@ from chaos import graphs, jobs
 from chaos.graphs import Node
 from chaos.notebook import Notebook
 from rqdeps import Dependency, Fallback, Job, Queue, Workflow
-from rqdeps.dependency import Output, guarantees_success
+from rqdeps.dependency import Output, Rule, guarantees_success
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import ConnectionUnavailableError, RqdepsError
 
@@ -116,7 +116,9 @@ class Producer(threading.Thread):
         facts = []
         for node in nodes:
             ids = [data.id for data in datas]
-            groups = [(rule, [ids[member] for member in members]) for rule, members in node.groups]
+            groups: list[tuple[Rule, list[str]]] = [
+                (rule, [ids[member] for member in members]) for rule, members in node.groups
+            ]
             options = dict(node.options)
             if self._random.random() < 0.5:
                 options["job_id"] = f"{self._random.getrandbits(64):x}"
@@ -225,15 +227,13 @@ class Producer(threading.Thread):
         if not self._workflows:
             return
         workflow = self._random.choice(list(self._workflows))
-        op, change = self._random.choices(
-            [
-                ("cancel workflow", workflow.cancel),
-                ("cancel workflow", lambda: workflow.cancel(clean_up=False)),
-                ("retry workflow", workflow.retry_failed),
-                ("delete workflow", workflow.delete),
-            ],
-            (4, 2, 3, 1),
-        )[0]
+        changes: list[tuple[str, Callable[[], object]]] = [
+            ("cancel workflow", workflow.cancel),
+            ("cancel workflow", lambda: workflow.cancel(clean_up=False)),
+            ("retry workflow", workflow.retry_failed),
+            ("delete workflow", workflow.delete),
+        ]
+        op, change = self._random.choices(changes, (4, 2, 3, 1))[0]
         self.change(op, workflow.id, change)
 
     def _wait(self) -> None:
@@ -265,7 +265,7 @@ def change_here(notebook: Notebook, op: str, name: str, change: Callable[[], obj
     notebook.note(what="done", op=op, name=name, result=result if isinstance(result, (bool, int)) else None)
 
 
-def _output(job_id: str, groups: list[tuple[str, list[str]]]) -> Output:
+def _output(job_id: str, groups: list[tuple[Rule, list[str]]]) -> Output:
     """A job's output, with a default where it may have failed."""
     for rule, members in groups:
         if job_id in members and not guarantees_success(rule, len(members)):

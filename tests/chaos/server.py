@@ -56,14 +56,10 @@ class ChaosServer:
         patience = Retry(ConstantBackoff(0.01), 3000, supported_errors=(RedisConnectionError, BusyLoadingError))
         return Redis(unix_socket_path=str(self.socket), retry=patience)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether there is a process."""
-        return self._process is not None
-
     def end(self, number: signal.Signals) -> None:
-        """Ends it by a signal: SIGKILL, or SIGTERM, after which it writes down what it has."""
-        assert self._process is not None
+        """Ends it, if it runs, by a signal: SIGKILL, or SIGTERM, after which it writes down what it has."""
+        if self._process is None:
+            return
         self.resume()
         self._process.send_signal(number)
         self._process.wait()

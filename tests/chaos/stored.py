@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 from redis import Redis
 
@@ -35,7 +36,7 @@ class Stored:
         texts = {job.id: job.fields.get("result", "") for job in self.data.jobs.values()}
         for i in range(0, len(long), 1000):
             page = long[i : i + 1000]
-            values = client.mget([f"{keys.prefix}result:{job_id}" for job_id in page])
+            values: list[Any] = client.mget([f"{keys.prefix}result:{job_id}" for job_id in page])
             texts |= {job_id: value.decode() for job_id, value in zip(page, values, strict=True) if value}
         found = {job_id: _RUN.search(text) for job_id, text in texts.items()}
         self.accepted = {job_id: match[0] for job_id, match in found.items() if match}

@@ -71,7 +71,7 @@ class Suite:
         """Runs it."""
         with ExitStack() as stack:
             self._server.start()
-            stack.callback(lambda: self._server.is_running and self._server.end(signal.SIGKILL))
+            stack.callback(self._server.end, signal.SIGKILL)
             proxy = stack.enter_context(Proxy(str(self._server.socket)))
             self._workers = Workers(WORKERS, proxy.url, self._folder, self._folder / "jobs.log")
             stack.callback(self._workers.kill)
