@@ -9,10 +9,10 @@ from random import Random
 from chaos.workers import LEASE
 
 #: How many workers there are.
-WORKERS = 3
+WORKERS = 4
 
 #: How long things go on in between, in seconds on average.
-_PAUSE = 0.7
+_PAUSE = 0.8
 
 #: What goes wrong, and how often before all of it comes again in another order.
 _KINDS = {
@@ -33,9 +33,9 @@ _KINDS = {
     "pause queue": 1,
 }
 
-#: After these nothing else happens to the server for a while, so that it can be seen what follows.
-_OF_SERVER = {"restart server", "pause server", "kill all workers"}
+#: After one of these no other of its kind comes for a while, so that it can be seen what follows.
 _REST = 3 * LEASE
+_RESTED = ({"restart server", "pause server", "kill all workers"}, {"pause workers at work"})
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,21 @@ def schedule(seed: int, seconds: float) -> list[Disturbance]:
 
 
 def _disturbances(random: Random, seconds: float) -> Iterator[Disturbance]:
-    at, server_rests_until = 1.0, 3.0
+    at = 1.0
+    rest_until = dict.fromkeys((kind for kinds in _RESTED for kind in kinds), 2.0)
     to_come: list[str] = []
     while (at := at + random.expovariate(1 / _PAUSE)) < seconds:
         if not to_come:
             to_come = [kind for kind, times in _KINDS.items() for _ in range(times)]
             random.shuffle(to_come)
-        kind = next((kind for kind in to_come if kind not in _OF_SERVER or at >= server_rests_until), None)
+        kind = next((kind for kind in to_come if rest_until.get(kind, 0) <= at), None)
         if kind is None:
             continue
         to_come.remove(kind)
         lasts = _seconds(random, kind)
-        if kind in _OF_SERVER:
-            server_rests_until = at + lasts + _REST
+        for kinds in _RESTED:
+            if kind in kinds:
+                rest_until |= dict.fromkeys(kinds, at + lasts + _REST)
         yield Disturbance(at, kind, random.randrange(1000), lasts, random.random())
 
 
