@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.fault is not None:
         return 0 if faults.is_caught(chosen.fault, chosen.minutes, chosen.seed) else 1
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"ended by signal {number}"))  # what runs is ended too
     folder = Path(tempfile.mkdtemp(prefix="rqc", dir="/tmp"))  # paths of sockets are short
     began = time.monotonic()
 

@@ -69,6 +69,8 @@ def deed(random: Random, *, spawns: bool = True) -> Deed:
     while (do := random.choices(list(_DEEDS), list(_DEEDS.values()))[0]) == "spawn" and not spawns:
         pass
     made: Deed = {"do": do, "seconds": round(seconds(random), 3), "until": random.choice([2, 2, 2, 3, 99])}
+    if do in {"overrun", "ignore time"}:
+        made["timeout"] = 0.3
     if do == "list":
         made["items"] = random.randint(0, 5)
     if do == "snooze":
@@ -87,6 +89,7 @@ def deed(random: Random, *, spawns: bool = True) -> Deed:
 def options_for(random: Random, what: Deed) -> dict[str, Any]:
     """Options of a job that does this."""
     options: dict[str, Any] = {"queue": random.choices(QUEUES, (8, 3, 1))[0], "result_ttl": -1}
+    options["job_timeout"] = what.get("timeout")
     if random.random() < 0.75:
         options["retry"] = random.choice([1, 2, 3])
     if random.random() < 0.1:
@@ -95,8 +98,6 @@ def options_for(random: Random, what: Deed) -> dict[str, Any]:
         options["at_front"] = True
     if random.random() < 0.01:
         options["ttl"] = 0.5
-    if what["do"] in {"overrun", "ignore time"}:
-        options["job_timeout"] = 0.3
     return options
 
 

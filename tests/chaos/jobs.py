@@ -115,7 +115,8 @@ def _spawn(deed: Deed, job: Job[Any], run: str) -> Any:
     children: list[Job[Any]] = []
     for child in deed["children"]:
         after = Dependency(children[-1], rule="all_done") if child.get("after") and children else None
-        children.append(job.options(retry=child.get("retry"), depends_on=after).spawn(act, child))
+        options = job.options(retry=child["retry"], job_timeout=child.get("timeout"), depends_on=after)
+        children.append(options.spawn(act, child))
     note(what="spawned", run=run, children=[child.id for child in children])
     time.sleep(deed.get("seconds", 0))
     if job.running_attempt < deed.get("until", 0):

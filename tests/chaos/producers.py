@@ -125,7 +125,10 @@ class Producer(threading.Thread):
             fallback = None
             if node.fallback is not None:
                 fallback = f"{self._random.getrandbits(64):x}"
-                options["fallback"] = Fallback(jobs.act, node.fallback, job_id=fallback, result_ttl=-1)
+                timeout = node.fallback.get("timeout")
+                options["fallback"] = Fallback(
+                    jobs.act, node.fallback, job_id=fallback, job_timeout=timeout, result_ttl=-1
+                )
             depends_on = [Dependency(members, rule=rule) for rule, members in groups]
             outputs = [ids[member] for member in node.outputs]
             args = [node.deed, *(_output(job_id, groups) for job_id in outputs)]
@@ -162,7 +165,7 @@ class Producer(threading.Thread):
         map_id = f"{self._random.getrandbits(64):x}"
         deed = graphs.deed(self._random, spawns=False)
         fact: dict[str, Any] = {"id": map_id, "deed": {"do": "map"}, "groups": [], "is_map": True}
-        options: dict[str, Any] = {"job_id": map_id, "result_ttl": -1, "retry": 2}
+        options: dict[str, Any] = {"job_id": map_id, "result_ttl": -1, "retry": 2, "job_timeout": deed.get("timeout")}
         items: Any = [str(number) for number in range(self._random.randint(0, 6))]
         if self._random.random() < 0.5:
             lister = Node({"do": "list", "items": 4, "until": 2}, options={"retry": 2, "result_ttl": -1})
@@ -191,7 +194,9 @@ class Producer(threading.Thread):
             self._workflows.append(workflow)
 
     def _hold_and_release(self) -> None:
-        (data,), facts = self._datas([Node(graphs.deed(self._random), options={"hold": True, "result_ttl": -1})])
+        deed = graphs.deed(self._random)
+        options = {"hold": True, "result_ttl": -1, "job_timeout": deed.get("timeout")}
+        (data,), facts = self._datas([Node(deed, options=options)])
         if self._carry_out(facts, lambda: self._queue.enqueue_many([data]), []):
             self._is_answered(lambda: Job(data.id, self._queue.store).release())
 
