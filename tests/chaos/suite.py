@@ -33,8 +33,9 @@ from rqdeps.store.invariants import InvariantError, check_invariants
 _PRODUCERS = 2
 _PAUSE = 0.25
 
-#: With more jobs than that to be run, producers rest.
+#: With more jobs than that to be run, producers rest; how often that is looked at, in seconds.
 _ENOUGH = 120
+_LOOK_SECONDS = 0.5
 
 #: How long workers may take to end, and how long may pass without anything going on until all counts as stuck.
 _END_SECONDS = 30.0
@@ -111,7 +112,10 @@ class Suite:
         ]
         for producer in producers:
             producer.start()
+            stack.callback(producer.join)
+            stack.callback(producer.stop)
         began = time.monotonic()
+        look_at = 0.0
         to_come = schedule(self._seed, self._seconds)
         while (now := time.monotonic() - began) < self._seconds:
             self._workers.start_missing()
@@ -119,7 +123,8 @@ class Suite:
             while to_come and to_come[0].at <= now:
                 self._say(str(to_come[0]))
                 disturber.disturb(to_come.pop(0))
-            if not disturber.is_server_away:
+            if now > look_at and not disturber.is_server_away:
+                look_at = now + _LOOK_SECONDS
                 (rested.set if self._has_enough() else rested.clear)()
             time.sleep(0.05)
         for producer in producers:
@@ -206,12 +211,14 @@ class Suite:
             "keys left": keys_left(client),
         }
         events = Counter(event.kind for event in history.events)
+        signals = Counter(sent.name for worker in self._workers.ended for sent in worker.signals)
         self._report.facts |= {
             "jobs enqueued": str(len(history.enqueued)),
             "jobs run": str(len(history.runs_of)),
             "runs": str(len(history.runs)),
             "slowest recovery": f"{found.slowest_recovery:.1f} s",
-            **{kind: str(count) for kind, count in sorted(events.items())},
+            **{f"  {kind}": str(count) for kind, count in sorted(events.items())},
+            **{f"workers sent {name}": str(count) for name, count in sorted(signals.items())},
         }
 
 
