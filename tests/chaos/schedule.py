@@ -33,9 +33,12 @@ _KINDS = {
     "pause queue": 1,
 }
 
+#: While this goes on nothing else happens: a lease runs out, another worker claims, and a report comes in late.
+_LEFT_ALONE = "pause workers at work"
+
 #: After one of these no other of its kind comes for a while, so that it can be seen what follows.
 _REST = 3 * LEASE
-_RESTED = ({"restart server", "pause server", "kill all workers"}, {"pause workers at work"})
+_RESTED = ({"restart server", "pause server", "kill all workers"}, {_LEFT_ALONE})
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ def _disturbances(random: Random, seconds: float) -> Iterator[Disturbance]:
             if kind in kinds:
                 rest_until |= dict.fromkeys(kinds, at + lasts + _REST)
         yield Disturbance(at, kind, random.randrange(1000), lasts, random.random())
+        if kind == _LEFT_ALONE:
+            at += lasts
 
 
 def _seconds(random: Random, kind: str) -> float:
