@@ -18,8 +18,9 @@ from proxy import Cut, Proxy, Request
 from redis.exceptions import RedisError
 
 from chaos.graphs import LIMIT, QUEUES
+from chaos.jobs import Deed
 from chaos.notebook import Notebook
-from chaos.producers import change_here, enqueue_alike
+from chaos.producers import change_here, enqueue_for_certain
 from chaos.schedule import WORKERS, Disturbance
 from chaos.server import ChaosServer
 from chaos.workers import LEASE, Workers
@@ -31,6 +32,13 @@ _EVER = 0.001
 _WORST = 0.3
 
 _CUTS = list(Cut)
+
+#: What workers do while they are stopped: jobs that end when the lease does, so that they are reported while others run
+#: them; and some that spawn others before that, which must come to nothing.
+_LATE: list[Deed] = [
+    {"do": "spawn", "seconds": LEASE / 2, "children": [{"do": "return", "retry": 1}]},
+    {"do": "return", "seconds": LEASE},
+] * 3
 
 #: For how long a worker that was told to end, or killed, is gone or about to go, in seconds.
 _TO_END = 2.0
@@ -153,7 +161,7 @@ class Disturber:
             return
         with self._server.connect() as client:
             queue = Queue(QUEUES[0], connection=client)
-            enqueue_alike(self._jobs_notebook, queue, 5, LEASE, at_front=True)
+            enqueue_for_certain(self._jobs_notebook, queue, _LATE, at_front=True)
         for which in (it.which, it.which + 1):
             self._after(0.4, partial(self._pause_worker, replace(it, which=which)))
 

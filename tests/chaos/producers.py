@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from chaos import graphs, jobs
 from chaos.graphs import Node
+from chaos.jobs import Deed
 from chaos.notebook import Notebook
 from rqdeps import Dependency, Fallback, Job, Queue, Workflow
 from rqdeps.dependency import Output, Rule, guarantees_success
@@ -247,11 +248,13 @@ class Producer(threading.Thread):
             self._is_answered(lambda: job.wait(timeout=0.3))
 
 
-def enqueue_alike(notebook: Notebook, queue: Queue, count: int, seconds: float, **options: Any) -> None:
-    """Enqueues jobs that take so long each, over a connection that does not break, and writes it down."""
-    deed = {"do": "return", "seconds": seconds}
-    datas = [queue.prepare_data(jobs.act, [deed], result_ttl=-1, retry=1, **options) for _ in range(count)]
-    facts = [{"id": data.id, "deed": deed, "groups": [], "retries": 1, "short": False} for data in datas]
+def enqueue_for_certain(notebook: Notebook, queue: Queue, deeds: list[Deed], **options: Any) -> None:
+    """Enqueues jobs over a connection that does not break, and writes it down."""
+    datas = [queue.prepare_data(jobs.act, [deed], result_ttl=-1, retry=1, **options) for deed in deeds]
+    facts = [
+        {"id": data.id, "deed": deed, "groups": [], "retries": 1, "short": False}
+        for data, deed in zip(datas, deeds, strict=True)
+    ]
     notebook.note(what="enqueue", jobs=facts)
     queue.enqueue_many(datas)
     notebook.note(what="enqueued", ids=[data.id for data in datas])

@@ -20,7 +20,7 @@ from chaos.graphs import QUEUES
 from chaos.history import History
 from chaos.leaks import keys_left
 from chaos.notebook import Notebook
-from chaos.producers import Producer, enqueue_alike
+from chaos.producers import Producer, enqueue_for_certain
 from chaos.report import Report
 from chaos.schedule import WORKERS, schedule
 from chaos.server import ChaosServer
@@ -181,7 +181,7 @@ class Suite:
             time.sleep(1)  # they look once, and then wait to be woken
             queue = Queue(QUEUES[0], connection=client)
             with Notebook(self._folder / "producer-burst.log") as notebook:
-                enqueue_alike(notebook, queue, _BURST, _BURST_SECONDS)
+                enqueue_for_certain(notebook, queue, [{"do": "return", "seconds": _BURST_SECONDS}] * _BURST)
             deadline = time.monotonic() + _STUCK_SECONDS
             while queue.count == _BURST and time.monotonic() < deadline:
                 time.sleep(0.005)
