@@ -175,17 +175,13 @@ class Proxy:
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda task: writer.close())  # also if it was cancelled before it began
+        task.add_done_callback(lambda task: writer.close())  # also when it is cancelled before it begins
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             from_server, to_server = await asyncio.open_unix_connection(self._upstream)
         except OSError:
-            writer.close()
             return
-        except asyncio.CancelledError:
-            writer.close()
-            raise
         asked: deque[tuple[Request, Cut | None]] = deque()
         both = [
             asyncio.ensure_future(self._pass_requests(reader, to_server, asked)),
@@ -194,11 +190,10 @@ class Proxy:
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            to_server.close()  # once what was passed on has left
             for task in both:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
-            to_server.close()  # once what was passed on has left
-            writer.close()
 
     async def _pass_requests(
         self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, asked: deque[tuple[Request, Cut | None]]
