@@ -42,7 +42,8 @@ def keys_left(connection: Redis) -> list[str]:
 
 
 def _let_all_be_due(client: Any, prefix: str) -> None:
-    """Sets the times back at which jobs ended, graphs were left unfinished and workers were last seen."""
+    """Sets the times back at which jobs ended, graphs were left unfinished, workers were seen, the server was away."""
+    seconds, _ = client.time()
     with client.pipeline(transaction=False) as pipe:
         for status in TERMINAL_STATUSES:
             for queue in QUEUES:
@@ -53,4 +54,5 @@ def _let_all_be_due(client: Any, prefix: str) -> None:
         for name in ("gates", "workers"):
             for member in client.zrange(prefix + name, 0, -1):
                 pipe.zadd(prefix + name, {member: 1}, xx=True)
+        pipe.hset(f"{prefix}beat", mapping={"at": seconds * 1000, "away_until": 0})
         pipe.execute()
