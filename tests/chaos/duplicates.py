@@ -70,7 +70,7 @@ def duplicates(history: History, stored: Stored, checker: Checker) -> Duplicates
                 failed.append((run, cause))
             elif run.how != "snoozed":
                 too_many.append((run, cause))
-            if following is not None and run.how == "":
+            if following is not None and run.how == "" and not any(history.changes_of(job_id)):
                 _note_recovery(found, run, following, history)
         too_many += _beyond_retries(failed, history.enqueued.get(job_id, {}).get("retries"))
         for run, cause in too_many:
