@@ -75,9 +75,9 @@ class Checker:
         ops = {change.op for name in (job_id, *self._above(job_id)) for change in self._history.changes_of(name)}
         if ops & {"delete", "delete workflow"}:
             return True
-        runs = self._history.runs_of.get(job_id, [])
-        is_short = self._history.enqueued.get(job_id, {}).get("short", True)
-        return is_short and any(time.time() - run.end / 1e9 > _KEPT_SECONDS for run in runs)
+        fact, runs = self._history.enqueued.get(job_id, {}), self._history.runs_of.get(job_id, [])
+        last = max([fact.get("at", 0), *(run.end for run in runs)])  # one that was skipped never ran
+        return bool(fact.get("short", True)) and time.time() - last / 1e9 > _KEPT_SECONDS
 
     # Findings
 

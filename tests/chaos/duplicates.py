@@ -70,7 +70,7 @@ def duplicates(history: History, stored: Stored, checker: Checker) -> Duplicates
                 failed.append((run, cause))
             elif run.how != "snoozed":
                 too_many.append((run, cause))
-            if following is not None and run.how == "":
+            if following is not None and run.how == "" and not any(history.changes_of(job_id)):
                 _note_recovery(found, run, following, history)
         too_many += _beyond_retries(failed, history.enqueued.get(job_id, {}).get("retries"))
         for run, cause in too_many:
@@ -97,7 +97,7 @@ def _cause(run: Run, following: Run | None, history: History, checker: Checker) 
     until = _latest_cause(run, following)
     events = [event for event in history.events_between(run.start - _LONGEST, until) if event.kind in _CAUSES]
     for event in events:
-        if event.pids and _happened_to(event, run) and event.until > run.start:
+        if event.pids and _happened_to(event, run) and event.until + _UNTIL_REPORTED > run.start:
             return _CAUSES[event.kind]
     if not checker.is_undisturbed(run.job) or any(history.changes_of(run.job)):
         return "a person"
@@ -110,7 +110,8 @@ def _cause(run: Run, following: Run | None, history: History, checker: Checker) 
 def _latest_cause(run: Run, following: Run | None) -> float:
     """Until when something may have kept a run from being reported."""
     latest = run.end + _UNTIL_REPORTED if run.how else run.start + _LONGEST
-    return min(latest, following.start) if following is not None else latest
+    # A worker that was stopped may begin what others have run meanwhile.
+    return min(latest, following.start) if following is not None and following.start > run.start else latest
 
 
 def _happened_to(event: Event, run: Run) -> bool:

@@ -101,7 +101,7 @@ class History:
 
     Attributes:
         runs: by their names.
-        enqueued: what was said of each job that somebody tried to enqueue.
+        enqueued: what was said of each job that somebody tried to enqueue, and when: ``at``.
         certain: those of which it is known that they were enqueued.
         changes: what was done to jobs and workflows.
         events: what went wrong.
@@ -126,7 +126,7 @@ class History:
         tried: dict[str, Any] | None = None
         for line in read_lines(path):
             if line["what"] == "enqueue":
-                self.enqueued |= {fact["id"]: fact for fact in line["jobs"]}
+                self.enqueued |= {fact["id"]: fact | {"at": line["at"]} for fact in line["jobs"]}
             elif line["what"] == "enqueued":
                 self.certain.update(line["ids"])
             else:
