@@ -9,21 +9,21 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from proxy import Cut, Proxy, Request
 from redis.exceptions import RedisError
 
+from chaos import late
 from chaos.graphs import LIMIT, QUEUES
-from chaos.jobs import Deed
 from chaos.notebook import Notebook
 from chaos.producers import change_here, enqueue_for_certain
 from chaos.schedule import WORKERS, Disturbance
 from chaos.server import ChaosServer
-from chaos.workers import LEASE, Workers
+from chaos.workers import Workers
 from rqdeps import Job, JobStatus, Queue
 from rqdeps.errors import RqdepsError
 
@@ -32,13 +32,6 @@ _EVER = 0.001
 _WORST = 0.3
 
 _CUTS = list(Cut)
-
-#: What workers do while they are stopped: jobs that end when the lease does, so that they are reported while others run
-#: them; and some that spawn others before that, which must come to nothing.
-_LATE: list[Deed] = [
-    {"do": "spawn", "seconds": LEASE / 2, "children": [{"do": "return", "retry": 1}]},
-    {"do": "return", "seconds": LEASE},
-] * 3
 
 #: For how long a worker that was told to end, or killed, is gone or about to go, in seconds.
 _TO_END = 2.0
@@ -54,6 +47,7 @@ class Disturber:
         workers: the workers.
         notebook: where to write down what goes wrong.
         jobs_notebook: where to write down what is done to jobs.
+        jobs_log: where jobs write.
 
     Attributes:
         is_server_away: whether the server is down or stopped now.
@@ -67,6 +61,7 @@ class Disturber:
         workers: Workers,
         notebook: Notebook,
         jobs_notebook: Notebook,
+        jobs_log: Path,
     ) -> None:
         self._random = Random(f"cuts {seed}")
         self._server = server
@@ -74,6 +69,8 @@ class Disturber:
         self._workers = workers
         self._notebook = notebook
         self._jobs_notebook = jobs_notebook
+        self._jobs_log = jobs_log
+        self._late: list[late.LateReports] = []
         self._cut_until, self._cut_strength = 0.0, 0.0
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
@@ -108,6 +105,8 @@ class Disturber:
 
     def heal(self) -> None:
         """Ends all that goes wrong, for good."""
+        for reports in self._late:
+            reports.end()
         for _, _, end in sorted(self._later, key=lambda entry: entry[:2]):
             end()
         self._later.clear()
@@ -161,9 +160,8 @@ class Disturber:
             return
         with self._server.connect() as client:
             queue = Queue(QUEUES[0], connection=client)
-            enqueue_for_certain(self._jobs_notebook, queue, _LATE, at_front=True)
-        for which in (it.which, it.which + 1):
-            self._after(0.4, partial(self._pause_worker, replace(it, which=which)))
+            ids = enqueue_for_certain(self._jobs_notebook, queue, late.DEEDS, at_front=True)
+        self._late.append(late.LateReports(ids, self._jobs_log, self._after, partial(self._note, it.kind)))
 
     def _kill_all(self, it: Disturbance) -> None:
         pids = [self._workers.send(number, signal.SIGKILL) for number in range(WORKERS)]

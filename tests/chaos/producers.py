@@ -248,8 +248,8 @@ class Producer(threading.Thread):
             self._is_answered(lambda: job.wait(timeout=0.3))
 
 
-def enqueue_for_certain(notebook: Notebook, queue: Queue, deeds: list[Deed], **options: Any) -> None:
-    """Enqueues jobs over a connection that does not break, and writes it down."""
+def enqueue_for_certain(notebook: Notebook, queue: Queue, deeds: list[Deed], **options: Any) -> list[str]:
+    """Enqueues jobs over a connection that does not break, and writes it down. Returns their ids."""
     datas = [queue.prepare_data(jobs.act, [deed], result_ttl=-1, retry=1, **options) for deed in deeds]
     facts = [
         {"id": data.id, "deed": deed, "groups": [], "retries": 1, "short": False}
@@ -257,7 +257,9 @@ def enqueue_for_certain(notebook: Notebook, queue: Queue, deeds: list[Deed], **o
     ]
     notebook.note(what="enqueue", jobs=facts)
     queue.enqueue_many(datas)
-    notebook.note(what="enqueued", ids=[data.id for data in datas])
+    ids = [str(data.id) for data in datas]
+    notebook.note(what="enqueued", ids=ids)
+    return ids
 
 
 def change_here(notebook: Notebook, op: str, name: str, change: Callable[[], object]) -> None:
