@@ -580,7 +580,25 @@ def test_a_worker_imports_from_the_folder_it_is_started_in(q: Queue, valkey_url:
     assert job.result == "done"
 
 
-@pytest.mark.parametrize("options", [["--serializer", "msgpack"], ["--max-payload", "lots"], ["--max-payload", "1G"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--serializer", "msgpack"],
+        ["--max-payload", "lots"],
+        ["--max-payload", "1G"],
+        ["--max-memory", "lots"],
+        ["--max-jobs-per-process", "0"],
+        ["--max-jobs-per-process", "few"],
+        ["--processes", "0"],
+        ["--processes", "many"],
+        ["--isolation", "thread"],
+        ["--shutdown-timeout", "-1"],
+        ["--shutdown-timeout", "nan"],
+        ["--init", "set_up"],
+        ["--preload", "my-app"],
+        ["--exception-handler", "report"],
+    ],
+)
 def test_a_worker_is_not_started_with_options_that_make_no_sense(options: list[str]) -> None:
     result = CliRunner().invoke(main, ["worker", "--url", "redis://localhost:1", *options])
     assert result.exit_code == 2

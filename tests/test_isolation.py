@@ -25,7 +25,7 @@ from rqdeps.store.calls.claims import Claimed
 from rqdeps.worker import deaths, stable
 from rqdeps.worker import horse as horse_module
 from rqdeps.worker.deaths import Coroner
-from rqdeps.worker.forked import Death
+from rqdeps.worker.forked import Death, Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.horse import EXIT_WITHOUT_PIPE
 from rqdeps.worker.messages import Report, frame
@@ -148,24 +148,30 @@ def held(job_id: str, function: str = "steps.echo", payload: bytes = b'j[["done"
 
 @contextmanager
 def stable_of(isolation: Isolation) -> Iterator[Stable]:
-    stable = Stable(1, Store(fakeredis.FakeRedis()), lambda: None, HorseOptions(isolation))
+    horses = Stable(1, Store(fakeredis.FakeRedis()), lambda: None, HorseOptions(isolation))
     try:
-        yield stable
+        yield horses
     finally:
-        stable.end()
+        horses.end()
 
 
-def death_with(stable: Stable, *jobs: Held) -> Death:
-    """Has a new horse begin some jobs, and waits for its death."""
-    stable.fork_at = 0.0
-    (horse,) = stable.start_missing()
+def ready_horse(horses: Stable) -> Horse:
+    """A new horse that can take jobs."""
+    horses.fork_at = 0.0
+    (horse,) = horses.start_missing()
     while not horse.is_ready:
         assert select.select([horse.pipe.frames], [], [], 30)[0]
-        assert list(stable.collect(horse)) == []
-    stable._average_ns = 1_000.0  # so that a horse is given several
-    assert stable.give(jobs) == []
+        assert list(horses.collect(horse)) == []
+    return horse
+
+
+def death_with(horses: Stable, *jobs: Held) -> Death:
+    """Has a new horse begin some jobs, and waits for its death."""
+    horse = ready_horse(horses)
+    horses._average_ns = 1_000.0  # so that a horse is given several
+    assert horses.give(jobs) == []
     os.waitid(os.P_PID, horse.pid, os.WEXITED | os.WNOWAIT)
-    ((death, reported),) = stable.reap()
+    ((death, reported),) = horses.reap()
     assert reported == []
     death.horse.pipe.close()
     return death
@@ -177,13 +183,33 @@ def test_a_job_whose_process_dies_before_it_begins_is_to_blame_the_second_time(
     kind = horse_module._RunsJobs if isolation == "process" else horse_module._ForksForJobs
     monkeypatch.setattr(kind, "_take", lambda *args: os._exit(3))
     first, second = held("first"), held("second")
-    with stable_of(isolation) as stable:
-        death = death_with(stable, first, second)
+    with stable_of(isolation) as horses:
+        death = death_with(horses, first, second)
         assert (death.ran, death.waiting) == (None, [first, second])
-        death = death_with(stable, first, second)
+        death = death_with(horses, first, second)
         assert death.ran is not None
         assert (death.ran[0], death.waiting) == (first, [second])
         assert b"ended with exit code 3" in death.ran[1].value
+
+
+def test_a_process_that_begins_nothing_of_what_it_was_given_is_killed(
+    isolation: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = horse_module._RunsJobs if isolation == "process" else horse_module._ForksForJobs
+    monkeypatch.setattr(kind, "_take", lambda *args: signal.pause())
+    monkeypatch.setattr(stable, "_IDLE_NS", 50_000_000)
+    job = held("first")
+    with stable_of(isolation) as horses:
+        horse = ready_horse(horses)
+        horses.kill_overdue()
+        assert horse.killed_for is None  # it may wait for jobs as long as it likes
+        assert horses.give([job]) == []
+        eventually(lambda: horses.kill_overdue() or horse.killed_for is not None)
+        os.waitid(os.P_PID, horse.pid, os.WEXITED | os.WNOWAIT)
+        ((death, _),) = horses.reap()
+        death.horse.pipe.close()
+        assert (death.ran, death.waiting) == (None, [job])
+        assert "was given a job and did not begin it" in str(horse.killed_for)
 
 
 @pytest.mark.parametrize("length", [1, 12, 40])
@@ -196,8 +222,8 @@ def test_half_a_report_is_none(isolation: Isolation, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Pipe, "report", report_half)
     first, second = held("first"), held("second")
-    with stable_of(isolation) as stable:
-        death = death_with(stable, first, second)
+    with stable_of(isolation) as horses:
+        death = death_with(horses, first, second)
         assert death.ran is not None
         assert (death.ran[0], death.waiting) == (first, [second])
         assert (death.ran[1].kind, b"killed by SIGKILL" in death.ran[1].value) == ("died", True)

@@ -10,7 +10,7 @@ from typing import Any
 import followups
 import pytest
 import steps
-from processes import Meeting, eventually, exit_code_of, forked_worker
+from processes import Meeting, exit_code_of, forked_worker
 from redis import Redis
 
 from rqdeps import Callback, Job, JobFailedError, Queue, Retry, SimpleWorker, Worker
@@ -223,19 +223,11 @@ def test_a_worker_that_is_forced_to_end_reports_what_had_ended_while_its_callbac
     for function, status in ((steps.all_of, "finished"), (steps.die_of, "failed")):
         callback = followups.wait_for_release
         job = q.enqueue(function, *meeting.args, on_success=callback, on_failure=callback)
-        with forked_worker(FORKING[kind]([q])) as worker:
+        with forked_worker(FORKING[kind]([q], shutdown_timeout=0)) as worker:
             meeting.wait()
             worker.terminate()
-            eventually(lambda job=job, worker=worker: _ends(worker))
-        assert exit_code_of(worker) == 1
+            assert exit_code_of(worker) == 1
         assert (job.get_status(), job.attempt, said(job)) == (status, 1, [])
-
-
-def _ends(worker: Any) -> bool:
-    """Asks a worker to end until it does: a signal that comes too soon after another is one with it."""
-    worker.terminate()
-    worker.join(0.1)
-    return worker.exitcode is not None
 
 
 # What may run

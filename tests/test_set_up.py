@@ -143,6 +143,19 @@ def test_the_command_says_in_a_line_why_it_ends(q: Queue, valkey_url: str) -> No
     assert job.is_queued
 
 
+def test_the_command_takes_all_that_a_worker_does(q: Queue, valkey_url: str) -> None:
+    called, failed = q.enqueue(set_ups.calls_here), q.enqueue(steps.boom)
+    loaded = q.enqueue(set_ups.is_imported, "colorsys")
+    handlers = ["--exception-handler", "followups:handle", "--exception-handler", "followups.handle_later"]
+    loading = ["--preload", "colorsys", "--init", "set_ups:set_up", "--isolation", "job", "--processes", "auto"]
+    lasting = ["--max-jobs-per-process", "none", "--max-memory", "1G", "--shutdown-timeout", "60"]
+    with worker_process(valkey_url, "--burst", *handlers, *loading, *lasting) as worker:
+        _, said = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+    assert (called.result, loaded.result) == ([1, True], True)
+    assert [line.text for line in failed.log_lines()] == ["handled ValueError: boom, a stack", "handled later: boom"]
+
+
 def test_a_process_that_can_not_be_set_up_later_is_tried_again_with_pauses(
     q: Queue,
     tmp_path: Path,

@@ -94,7 +94,7 @@ def test_the_deadline_holds_while_the_server_is_away(meeting: Meeting, monkeypat
         queue.enqueue(steps.meet, *meeting.args)
         with forked_worker(Worker(["work"], url=server.url, shutdown_timeout=0.5)) as process:
             pid = meeting.wait()
-            server.client.shutdown(nosave=True)
+            os.kill(server.client.info("server")["process_id"], signal.SIGKILL)
             process.terminate()
             assert exit_code_of(process) == 1
             eventually(lambda: not _runs(pid))

@@ -16,6 +16,7 @@ from redis import Redis
 from rqdeps import Job, JobFailedError, Queue, Retry, SimpleWorker, Worker
 from rqdeps.store.calls import claims
 from rqdeps.worker import stable
+from rqdeps.worker.options import ISOLATIONS
 
 
 @pytest.fixture
@@ -23,10 +24,10 @@ def q(valkey: Redis) -> Queue:
     return Queue("work", connection=valkey)
 
 
-@pytest.fixture
-def drain(valkey: Redis) -> Callable[..., None]:
-    def drain(*, processes: int = 1, **options: float) -> None:
-        Worker("work", connection=valkey, processes=processes, lease=options.pop("lease", 30.0)).work(burst=True)
+@pytest.fixture(params=ISOLATIONS)
+def drain(request: pytest.FixtureRequest, valkey: Redis) -> Callable[..., None]:
+    def drain(*, processes: int = 1) -> None:
+        Worker("work", connection=valkey, processes=processes, isolation=request.param).work(burst=True)
 
     return drain
 

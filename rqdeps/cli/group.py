@@ -10,7 +10,7 @@ import click
 from redis.exceptions import RedisError
 
 from rqdeps.cli.options import URL
-from rqdeps.errors import RqdepsError
+from rqdeps.errors import RqdepsError, UnsupportedFunctionError
 from rqdeps.store.permissions import missing_permission
 from rqdeps.store.states import state_in_words
 
@@ -50,6 +50,8 @@ class FriendlyGroup(click.Group):
         """Runs the command that was asked for."""
         try:
             return super().invoke(ctx)
+        except UnsupportedFunctionError as error:  # a path that somebody has typed
+            raise click.UsageError(str(error)) from error
         except (RqdepsError, RedisError) as error:
             raise click.ClickException(message_of(error)) from error
         except ValueError as error:
