@@ -6,6 +6,8 @@ import asyncio
 import enum
 import hashlib
 import os
+import socket
+import struct
 import tempfile
 import threading
 from collections import Counter, deque
@@ -17,6 +19,9 @@ from typing import Any, TypeVar
 from rqdeps.store.scripts import script, script_names
 
 T = TypeVar("T")
+
+#: What the system tells of who is at the other end: process, user, group.
+_CREDENTIALS = struct.Struct("3i")
 
 #: How much is read at once, in bytes.
 _PIECE = 1 << 18
@@ -41,11 +46,13 @@ class Request:
         command: the command's name, in capitals.
         script: the script of rqdeps that the command runs, if it does.
         number: how many requests have come to the proxy, with this one.
+        pid: the process that asks, where the system tells; else 0.
     """
 
     command: str
     script: str | None
     number: int
+    pid: int = 0
 
     @property
     def name(self) -> str:
@@ -184,7 +191,7 @@ class Proxy:
             return
         asked: deque[tuple[Request, Cut | None]] = deque()
         both = [
-            asyncio.ensure_future(self._pass_requests(reader, to_server, asked)),
+            asyncio.ensure_future(self._pass_requests(reader, to_server, asked, _peer_of(writer))),
             asyncio.ensure_future(self._pass_replies(from_server, writer, asked)),
         ]
         try:
@@ -196,12 +203,16 @@ class Proxy:
             await asyncio.gather(*both, return_exceptions=True)
 
     async def _pass_requests(
-        self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, asked: deque[tuple[Request, Cut | None]]
+        self,
+        reader: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+        asked: deque[tuple[Request, Cut | None]],
+        pid: int,
     ) -> None:
         frames = Frames()
         while piece := await reader.read(_PIECE):
             for frame in frames.feed(piece):
-                request = self._read(frame)
+                request = self._read(frame, pid)
                 cut = self.cut(request)
                 if cut is Cut.BEFORE_REQUEST or cut is Cut.IN_REQUEST:
                     self.cuts[request.name, cut] += 1
@@ -227,7 +238,7 @@ class Proxy:
                 writer.write(frame)
             await writer.drain()
 
-    def _read(self, frame: bytes) -> Request:
+    def _read(self, frame: bytes, pid: int) -> Request:
         self._requests += 1
         command, first = _words(frame)
         name = None
@@ -235,7 +246,16 @@ class Proxy:
             name = self._scripts.get(first.decode("utf-8", "replace").lower())
         elif command == "EVAL":
             name = self._scripts.get(hashlib.sha1(first, usedforsecurity=False).hexdigest())
-        return Request(command, name, self._requests)
+        return Request(command, name, self._requests, pid)
+
+
+def _peer_of(writer: asyncio.StreamWriter) -> int:
+    """The process at the other end of a connection over a unix socket, where the system tells."""
+    connected = writer.get_extra_info("socket")
+    if connected.family != socket.AF_UNIX or not hasattr(socket, "SO_PEERCRED"):
+        return 0
+    pid, _, _ = _CREDENTIALS.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(pid)
 
 
 def _is_message(frame: bytes, request: Request) -> bool:

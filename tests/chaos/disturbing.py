@@ -83,7 +83,7 @@ class Disturber:
             "end worker at once": lambda it: self._signal(it, signal.SIGTERM, signal.SIGTERM),
             "pause worker": self._pause_worker,
             "pause worker and horses": self._pause_worker,
-            "pause workers at work": self._pause_at_work,
+            "cut off workers at work": self._cut_off_at_work,
             "kill all workers": self._kill_all,
             "stop jobs and kill worker": self._stop_and_kill,
             "cut": self._cut_for_a_while,
@@ -154,7 +154,7 @@ class Disturber:
 
         self._after(it.seconds, resume)
 
-    def _pause_at_work(self, it: Disturbance) -> None:
+    def _cut_off_at_work(self, it: Disturbance) -> None:
         """Their jobs end meanwhile, and are reported while others, which have them now, still run them."""
         if self.is_server_away:
             return
@@ -182,6 +182,8 @@ class Disturber:
 
     def _cut(self, request: Request) -> Cut | None:
         """Asked in the proxy's thread."""
+        if any(request.pid in reports.pids for reports in self._late):
+            return Cut.BEFORE_REQUEST
         chance = _EVER if time.monotonic() > self._cut_until else self._cut_strength
         return self._random.choice(_CUTS) if self._random.random() < chance else None
 

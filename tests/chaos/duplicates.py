@@ -21,7 +21,7 @@ _CAUSES = {
     "kill horse": "its process killed",
     "pause worker": "worker stopped for a while",
     "pause worker and horses": "worker stopped for a while",
-    "pause workers at work": "worker stopped for a while",
+    "cut off workers at work": "worker cut off for a while",
     "cut": "connections cut",
     "restart server": "server away",
     "pause server": "server away",

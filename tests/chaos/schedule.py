@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from chaos.late import LASTS
 from chaos.workers import LEASE
 
 #: How many workers there are.
@@ -21,7 +22,7 @@ _KINDS = {
     "end worker": 3,
     "end worker at once": 1,
     "pause worker": 3,
-    "pause workers at work": 3,
+    "cut off workers at work": 3,
     "pause worker and horses": 1,
     "kill all workers": 1,
     "stop jobs and kill worker": 3,
@@ -34,7 +35,7 @@ _KINDS = {
 }
 
 #: While this goes on nothing else happens: a lease runs out, another worker claims, and a report comes in late.
-_LEFT_ALONE = "pause workers at work"
+_LEFT_ALONE = "cut off workers at work"
 
 #: After one of these no other of its kind comes for a while, so that it can be seen what follows.
 _REST = 3 * LEASE
@@ -95,6 +96,8 @@ def _seconds(random: Random, kind: str) -> float:
         return random.choice([0, 0.2, 1])
     if kind in {"cut", "pause queue"}:
         return random.uniform(0.3, 1.5)
-    if random.random() < 0.3 and kind != "pause workers at work":
+    if kind == _LEFT_ALONE:
+        return LASTS / 2
+    if random.random() < 0.3:
         return random.uniform(0.05, 0.4)
     return LEASE * random.uniform(1.2, 2)
