@@ -34,8 +34,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FAKEREDIS = "fakeredis"
 
-#: Beside Valkey a test runs on one of these, by turns; on all in full.
-BY_TURNS = (FAKEREDIS, servers.REDIS_8, servers.REDIS_6_2)
+#: A test for several servers runs on one of these, by turns; on all in full.
+BY_TURNS = (servers.VALKEY_9, FAKEREDIS, servers.VALKEY_9, servers.REDIS_8, servers.VALKEY_9, servers.REDIS_6_2)
 
 StartServer = Callable[[servers.Kind], servers.Server]
 
@@ -51,11 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_left_out(item: pytest.Item) -> bool:
     params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
-    for kind in BY_TURNS:
-        if kind in (params.get("connection"), params.get("real_connection")):
-            turn = crc32(item.nodeid.replace(getattr(kind, "name", kind), "").encode()) % len(BY_TURNS)
-            return BY_TURNS[turn] != kind
-    return False
+    kind = params.get("connection") or params.get("real_connection")
+    if kind is None:
+        return False
+    turns = [turn for turn in BY_TURNS if turn != FAKEREDIS or "connection" in params]
+    number = crc32(item.nodeid.replace(getattr(kind, "name", kind), "").encode())
+    return bool(turns[number % len(turns)] != kind)
 
 
 @pytest.fixture(scope="session")

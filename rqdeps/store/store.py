@@ -22,7 +22,7 @@ from rqdeps.store.conversation import Conversation
 from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
 from rqdeps.store.scripts import script
-from rqdeps.store.sentinel import asks_sentinels
+from rqdeps.store.sentinel import asks_sentinels, pools_of
 from rqdeps.store.states import raise_if_no_master
 
 T = TypeVar("T")
@@ -82,6 +82,11 @@ class Store(Deployment):
         hasty.client = Redis(connection_pool=ConnectionPool(self.pool.connection_class, **options))
         hasty.is_hasty = True
         return hasty
+
+    def forget_connections(self) -> None:
+        """In a forked process: closes the copies of all connections, which leaves the connections as they are."""
+        for pool in pools_of(self.client):
+            pool.reset()
 
     def run(self, call: Call[T], *, resend: bool = True) -> T:
         """Runs a call and returns what it results in.

@@ -16,8 +16,6 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, NoReturn
 
-from redis import ConnectionPool
-
 from rqdeps.errors import SetUpError
 from rqdeps.store import Store
 from rqdeps.worker.execution import execute, raised
@@ -57,7 +55,7 @@ def run_horse(
     """
 
     def live() -> None:
-        _become_horse(pipe, store.pool, supervisor_pid, let_go)
+        _become_horse(pipe, store, supervisor_pid, let_go)
         kind = _RunsJobs if options.isolation == "process" else _ForksForJobs
         kind(pipe, store, options).run()
 
@@ -88,7 +86,7 @@ def _end_after(work: Callable[[], None]) -> NoReturn:
             os._exit(code)
 
 
-def _become_horse(pipe: Pipe, pool: ConnectionPool, supervisor_pid: int, let_go: Callable[[], None]) -> None:
+def _become_horse(pipe: Pipe, store: Store, supervisor_pid: int, let_go: Callable[[], None]) -> None:
     _die_with(supervisor_pid)
     # A group of its own: what a terminal sends to the worker's goes past jobs, and what a job starts ends with it.
     with contextlib.suppress(OSError):
@@ -101,7 +99,7 @@ def _become_horse(pipe: Pipe, pool: ConnectionPool, supervisor_pid: int, let_go:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pipe.become_horse()
     let_go()
-    pool.reset()  # what it drops is closed: nothing that a job does may reach connections of the supervisor
+    store.forget_connections()  # nothing that a job does may reach those of the supervisor
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     sys.stdin = os.fdopen(0, closefd=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
@@ -16,6 +17,10 @@ DEFAULT_MAX_JOBS_PER_PROCESS = 1_000
 Isolation = Literal["process", "job"]
 
 ISOLATIONS: Final[tuple[Isolation, ...]] = get_args(Isolation)
+
+#: How many numbers there are to claim by, each with room for those that follow when replies are lost. A holder's name
+#: ends in such a number, and stays within 64 bytes.
+_HOLDERS, _LOST_REPLIES = 10**5, 10**5
 
 #: A function of the user's, or its dotted path.
 Function = Callable[..., Any] | str
@@ -47,7 +52,7 @@ class WorkerOptions:
     """How a worker works.
 
     Attributes:
-        name: its name.
+        name: its name, which others may have too.
         queues: the queues to serve, in order of preference.
         processes: how many horses to keep.
         lease_ms: how long a claim holds without being renewed, in milliseconds.
@@ -56,6 +61,7 @@ class WorkerOptions:
         shutdown_timeout_ms: how long what runs has to end after the worker was asked to, in milliseconds; ``None`` for
             as long as it likes.
         horse: how its processes run jobs.
+        holder: a number by which it claims, and those of the same name, alive or dead, don't.
     """
 
     name: str
@@ -66,3 +72,4 @@ class WorkerOptions:
     max_jobs: int | None = None
     shutdown_timeout_ms: int | None = None
     horse: HorseOptions = field(default_factory=HorseOptions)
+    holder: int = field(default_factory=lambda: secrets.randbelow(_HOLDERS) * _LOST_REPLIES)

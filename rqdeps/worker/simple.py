@@ -56,7 +56,7 @@ class Loop:
         self._store = store
         self._options = options
         self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, Inbox(self._cannot_stop).hear)
-        self._holder = f"{options.name}.1"
+        self._holder = f"{options.name}.{options.holder}"
         self._lost_reply = False  # then there may be claims that this worker does not know of
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None

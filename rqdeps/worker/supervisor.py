@@ -59,7 +59,8 @@ class Supervisor:
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, inbox.hear)
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms, has_handlers=bool(options.horse.exception_handlers))
-        self._holders = 1
+        self._holder_number = options.holder
+        self._may_have_claimed = False  # in the call that is under way
         self._reclaims: deque[tuple[str, str, int]] = deque()  # claims made in calls whose reply was lost
         self._cascades_left = 0
         self._carried_on_last = False
@@ -200,6 +201,7 @@ class Supervisor:
             return None
         begin = min(wanted, max(0, self._stable.idle - len(self._holdings.ready)))
         self._took_marker = False
+        self._may_have_claimed = wanted > 0
         call = claims.settle(
             self._holdings.report(),
             holder=self._holder,
@@ -228,6 +230,7 @@ class Supervisor:
                 continue  # the report before it was accepted, and only the reply was lost
             note_outcome(ended.outcome, status, ended.duration_ns, released.get(ended.outcome.claim.id, []))
             self._count(ended.outcome, status)
+        self._may_have_claimed = False
         self._holdings.add(settled.claimed, begin=begin)
         # A report tells only of what it has begun itself. What was left before is carried on all the same.
         self._cascades_left = max(self._cascades_left, settled.cascades_left)
@@ -322,15 +325,17 @@ class Supervisor:
 
     @property
     def _holder(self) -> str:
-        return f"{self._options.name}.{self._holders}"
+        return f"{self._options.name}.{self._holder_number}"
 
     def _on_lost(self, *, cut: bool = False) -> None:
         """The connection broke: what a last request claimed is unknown, and what it reported is reported again."""
         self._holdings.report_again(cut=cut)
         self._holdings.renew_all()
         self._renewal_looked_at = 0.0
-        self._reclaims.extend((queue, self._holder, 0) for queue in self._options.queues)
-        self._holders += 1
+        if self._may_have_claimed:
+            self._reclaims.extend((queue, self._holder, 0) for queue in self._options.queues)
+            self._holder_number += 1
+            self._may_have_claimed = False
         self._may_have_jobs = self._took_marker = True
         self._asked_whether_to_end = False
 
