@@ -104,7 +104,10 @@ def test_a_replica_is_told_from_a_server_that_does_not_answer(valkey: Redis) -> 
     Queue(connection=valkey).enqueue(steps.nothing)
     valkey.replicaof("127.0.0.1", 1)
     try:
-        with pytest.raises(ConnectionUnavailableError, match=r"now: it is a replica, which takes no writes$"):
+        with pytest.raises(
+            ConnectionUnavailableError,
+            match=r"now: it is a replica, which takes no writes: name its master, or wait until it is one again$",
+        ):
             Queue(connection=valkey).enqueue(steps.nothing)
     finally:
         valkey.replicaof("NO", "ONE")
@@ -143,7 +146,10 @@ def test_a_full_server_is_told_of_in_one_line(valkey: Redis, valkey_url: str) ->
     finally:
         valkey.config_set("maxmemory", 0)
     assert result.exit_code == 1
-    assert result.output == "Error: the server can't do this now: its memory is full (maxmemory)\n"
+    assert (
+        result.output
+        == "Error: the server can't do this now: its memory is full (maxmemory), and it takes nothing new: run or delete jobs, or raise that\n"
+    )
 
 
 def test_a_server_that_loads_its_data_is_waited_for_longer_than_one_that_does_not_answer(
