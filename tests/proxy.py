@@ -9,16 +9,14 @@ import os
 import socket
 import struct
 import tempfile
-import threading
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
+
+from between import Between
 
 from rqdeps.store.scripts import script, script_names
-
-T = TypeVar("T")
 
 #: What the system tells of who is at the other end: process, user, group.
 _CREDENTIALS = struct.Struct("3i")
@@ -104,7 +102,7 @@ class Frames:
         return True
 
 
-class Proxy:
+class Proxy(Between):
     """Passes on what clients ask for and what a server replies, from sockets of its own, in a thread of its own.
 
     Clients connect while the server is away, too, and are disconnected at once.
@@ -120,16 +118,13 @@ class Proxy:
     """
 
     def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
         self.cut: Callable[[Request], Cut | None] = lambda request: None
         self.seen: Counter[str] = Counter()
         self.cuts: Counter[tuple[str, Cut]] = Counter()
         self.port = 0
         self._scripts = {script(name).sha: name for name in script_names()}
         self._requests = 0
-        self._upstream = upstream
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="rqd", dir="/tmp")  # paths of sockets are short
 
     @property
@@ -142,51 +137,20 @@ class Proxy:
         """Where clients connect over TCP."""
         return f"redis://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Proxy:
-        self._thread.start()
-        self._servers = [
-            self._run(asyncio.start_unix_server(self._accept, self.url.removeprefix("unix://"))),
-            self._run(asyncio.start_server(self._accept, "127.0.0.1", 0)),
-        ]
-        self.port = self._servers[1].sockets[0].getsockname()[1]
-        return self
+    async def listen(self) -> list[asyncio.Server]:
+        path = self.url.removeprefix("unix://")
+        servers = [await asyncio.start_unix_server(self.accept, path)]
+        servers.append(await asyncio.start_server(self.accept, "127.0.0.1", 0))
+        self.port = servers[1].sockets[0].getsockname()[1]
+        return servers
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._run(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
         self._folder.cleanup()
 
-    def break_connections(self) -> None:
-        """Cuts all connections that there are, wherever they happen to be."""
-        self._run(self._cancel_all())
-
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
-
-    async def _end(self) -> None:
-        for server in self._servers:
-            server.close()
-        await self._cancel_all()
-
-    async def _cancel_all(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda task: writer.close())  # also when it is cancelled before it begins
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            from_server, to_server = await asyncio.open_unix_connection(self._upstream)
+            from_server, to_server = await asyncio.open_unix_connection(self.upstream)
         except OSError:
             return
         asked: deque[tuple[Request, Cut | None]] = deque()

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
@@ -117,7 +118,7 @@ def _do_nothing(signum: int, stack: FrameType | None) -> None:
     pass
 
 
-class _Horse:
+class _Horse(ABC):
     """Takes one task after the other."""
 
     def __init__(self, pipe: Pipe, store: Store, options: HorseOptions) -> None:
@@ -139,12 +140,13 @@ class _Horse:
             if self._take(*turn):
                 return
 
+    @abstractmethod
     def _set_up(self) -> None:
-        raise NotImplementedError
+        """Makes ready what a horse of this kind needs before its first task."""
 
+    @abstractmethod
     def _take(self, number: int, task: Task) -> bool:
         """Has a task run and reports it. Returns whether it was the last."""
-        raise NotImplementedError
 
     def _work(self, number: int, task: Task, on_imported: Callable[[], None]) -> Report:
         """Runs a task in this process, and what follows its end."""
