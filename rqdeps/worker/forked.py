@@ -75,9 +75,13 @@ class Horse:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def wait(self, seconds: float) -> bool:
-        """Waits for its end for so long. Returns whether that has come."""
-        until = time.monotonic() + seconds
+    def wait_for_end(self) -> None:
+        """Waits for the end of one that was killed."""
+        os.waitpid(self.pid, 0)
+        self.is_dead = True
+
+    def has_ended_by(self, until: float) -> bool:
+        """Waits for its end up to a time, by the monotonic clock, in seconds. Returns whether it has come."""
         while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
             if time.monotonic() > until:
                 return False

@@ -98,6 +98,9 @@ def _become_horse(pipe: Pipe, store: Store, supervisor_pid: int, let_go: Callabl
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _do_nothing)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(
+        signal.SIGTTOU, signal.SIG_IGN
+    )  # it would stop what another group than the terminal's own writes there
     pipe.become_horse()
     let_go()
     store.forget_connections()  # nothing that a job does may reach those of the supervisor

@@ -11,6 +11,7 @@ from json import loads
 
 from rqdeps.errors import HorseDiedError, JobTimeoutError
 from rqdeps.store import Store
+from rqdeps.worker.board import Doing
 from rqdeps.worker.deaths import Coroner, report_of_death
 from rqdeps.worker.forked import Death, Horse
 from rqdeps.worker.held import Held
@@ -39,7 +40,7 @@ _IDLE_NS = 30_000_000_000
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 
-#: How long a horse without a job has to end by itself, in seconds.
+#: How long horses without a job have to end by themselves, in seconds.
 _TO_END = 1.0
 
 #: Weight of the newest job in the running average.
@@ -269,7 +270,13 @@ class Stable:
                 if horse.tasks and horse.is_ready and now - max(horse.heard_at_ns, doing.begun_at_ns) > _IDLE_NS:
                     self.kill(horse, HorseDiedError("the process was given a job and did not begin it"))
             elif doing.is_over_since(now) > GRACE_NS:
-                self.kill(horse, JobTimeoutError(f"the job ignored its job_timeout of {doing.limit_ms / 1000:g} s"))
+                self.kill(horse, self._overdue(horse, doing))
+
+    def _overdue(self, horse: Horse, doing: Doing) -> Exception:
+        seconds = f"{doing.limit_ms / 1000:g} s"
+        if horse.pipe.kept.get(doing.number) is not None:
+            return HorseDiedError(f"what follows the job's end took longer than {seconds}")
+        return JobTimeoutError(f"the job ignored its job_timeout of {seconds}")
 
     def reap(self) -> list[tuple[Death, list[tuple[Held, Report]]]]:
         """The horses that have died since the last call, each with what it had reported before."""
@@ -330,23 +337,25 @@ class Stable:
 
     def end(self) -> tuple[list[tuple[Held, Report]], list[Held]]:
         """Ends all horses; those that still run a job are killed. Returns what they had reported, and what is left."""
-        for horse in self.horses:
-            if horse.tasks or not horse.is_ready:
-                horse.kill()
+        idle = [horse for horse in self.horses if horse.is_ready and not horse.tasks]
+        busy = [horse for horse in self.horses if horse not in idle]
+        for horse in busy:
+            horse.kill()
+        for horse in idle:
+            horse.pipe.close()  # which is what ends it
         reported: list[tuple[Held, Report]] = []
         left: list[Held] = []
-        for horse in self.horses:
-            if horse.tasks or not horse.is_ready:
-                os.waitpid(horse.pid, 0)
-                reported += self.collect(horse)
-                kept = horse.take_kept()
-                reported += [kept] if kept is not None else []
-                left += horse.tasks.values()
-                horse.pipe.close()
-            else:
-                horse.pipe.close()  # which is what ends it
-                if not horse.wait(_TO_END):
-                    horse.kill()
-                    os.waitpid(horse.pid, 0)
+        for horse in busy:
+            horse.wait_for_end()
+            reported += self.collect(horse)
+            kept = horse.take_kept()
+            reported += [kept] if kept is not None else []
+            left += horse.tasks.values()
+            horse.pipe.close()
+        until = time.monotonic() + _TO_END
+        for horse in idle:
+            if not horse.has_ended_by(until):
+                horse.kill()
+                horse.wait_for_end()
         self.horses.clear()
         return reported, left
