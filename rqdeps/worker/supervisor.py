@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import selectors
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 from rqdeps.worker.forked import Horse
 from rqdeps.worker.held import Held
+from rqdeps.worker.holder import Holder
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
 from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
@@ -59,9 +59,7 @@ class Supervisor:
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, inbox.hear)
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms, has_handlers=bool(options.horse.exception_handlers))
-        self._holder_number = options.holder
-        self._may_have_claimed = False  # in the call that is under way
-        self._reclaims: deque[tuple[str, str, int]] = deque()  # claims made in calls whose reply was lost
+        self._holder = Holder(options)
         self._cascades_left = 0
         self._carried_on_last = False
         self._may_have_jobs = True
@@ -107,7 +105,7 @@ class Supervisor:
 
     def _may_have_unknown_claims(self) -> bool:
         """Whether the server may have given this worker jobs that it does not know of yet."""
-        return self._link.awaits_reply or bool(self._reclaims)
+        return self._link.awaits_reply or self._holder.may_hold_more
 
     @property
     def _is_ending(self) -> bool:
@@ -201,10 +199,10 @@ class Supervisor:
             return None
         begin = min(wanted, max(0, self._stable.idle - len(self._holdings.ready)))
         self._took_marker = False
-        self._may_have_claimed = wanted > 0
+        self._holder.asks(wanted)
         call = claims.settle(
             self._holdings.report(),
-            holder=self._holder,
+            holder=self._holder.name,
             lease_ms=self._options.lease_ms,
             queues=self._options.queues,
             want=wanted,
@@ -230,7 +228,7 @@ class Supervisor:
                 continue  # the report before it was accepted, and only the reply was lost
             note_outcome(ended.outcome, status, ended.duration_ns, released.get(ended.outcome.claim.id, []))
             self._count(ended.outcome, status)
-        self._may_have_claimed = False
+        self._holder.is_answered()
         self._holdings.add(settled.claimed, begin=begin)
         # A report tells only of what it has begun itself. What was left before is carried on all the same.
         self._cascades_left = max(self._cascades_left, settled.cascades_left)
@@ -323,36 +321,20 @@ class Supervisor:
 
     # When the connection breaks
 
-    @property
-    def _holder(self) -> str:
-        return f"{self._options.name}.{self._holder_number}"
-
     def _on_lost(self, *, cut: bool = False) -> None:
         """The connection broke: what a last request claimed is unknown, and what it reported is reported again."""
         self._holdings.report_again(cut=cut)
         self._holdings.renew_all()
         self._renewal_looked_at = 0.0
-        if self._may_have_claimed:
-            self._reclaims.extend((queue, self._holder, 0) for queue in self._options.queues)
-            self._holder_number += 1
-            self._may_have_claimed = False
+        self._holder.loses_connection()
         self._may_have_jobs = self._took_marker = True
         self._asked_whether_to_end = False
 
     def _reclaim(self) -> Request | None:
-        if not self._reclaims:
+        if not self._holder.may_hold_more:
             return None
-        queue, holder, offset = self._reclaims[0]
         known = [held.claim for held, _ in self._holdings.all()]
-        return claims.reclaim(queue, holder=holder, offset=offset, known=known), self._on_reclaimed
-
-    def _on_reclaimed(self, reply: tuple[int, int]) -> None:
-        offset, returned = reply
-        queue, holder, _ = self._reclaims.popleft()
-        if offset >= 0:
-            self._reclaims.appendleft((queue, holder, offset))
-        if returned:
-            log.warning("%d jobs went back to %s: the reply that named them was lost", returned, queue)
+        return self._holder.give_back(known), self._holder.has_given_back
 
     # Waiting
 
@@ -423,7 +405,7 @@ class Supervisor:
         while not is_done:
             call = claims.settle(
                 self._holdings.report(),
-                holder=self._holder,
+                holder=self._holder.name,
                 lease_ms=self._options.lease_ms,
                 queues=self._options.queues,
                 want=0,
