@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import io
 import locale
 import os
 import signal
+import socket
 import struct
 import sys
 import tempfile
@@ -39,6 +41,8 @@ def look_around():
         "files": [list(os.fstat(number)[:3]) for number in range(3)],
         "input": sys.stdin.read(),
         "depth": sys.getrecursionlimit(),
+        "patience": socket.getdefaulttimeout(),
+        "collects": gc.isenabled(),
     }
 
 
@@ -150,6 +154,14 @@ def recurse(depth=0):
 
 def limit_recursion():
     sys.setrecursionlimit(120)
+
+
+def hurry_sockets():
+    socket.setdefaulttimeout(0.001)
+
+
+def collect_no_garbage():
+    gc.disable()
 
 
 def hang_at_exit():

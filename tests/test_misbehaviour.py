@@ -43,6 +43,8 @@ CHANGES: list[Misdeed] = [
     misdeeds.close_standard_files,
     misdeeds.swap_standard_files,
     misdeeds.limit_recursion,
+    misdeeds.hurry_sockets,
+    misdeeds.collect_no_garbage,
     misdeeds.hang_at_exit,
     misdeeds.leave_threads,
     misdeeds.fail_in_thread,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import locale
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -33,8 +35,8 @@ class Surroundings:
     """Notes what surrounds jobs in this process, and restores what one of them has changed.
 
     That is the current directory, the environment, the umask, the locale, how signals are handled, the timers that send
-    them, how deep functions may call each other, and the standard streams. What modules change when they are imported
-    stays, as it would in any other program.
+    them, how deep functions may call each other, how long sockets wait, whether garbage is collected, and the standard
+    streams. What modules change when they are imported stays, as it would in any other program.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,8 @@ class Surroundings:
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self._timers = _timers()
         self._depth = sys.getrecursionlimit()
+        self._patience = socket.getdefaulttimeout()
+        self._collects = gc.isenabled()
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._files = _standard_files()
         self._closed = _closed(self._streams)
@@ -79,6 +83,10 @@ class Surroundings:
     def _restore(self) -> None:
         if sys.getrecursionlimit() != self._depth:
             sys.setrecursionlimit(self._depth)
+        if socket.getdefaulttimeout() != self._patience:
+            socket.setdefaulttimeout(self._patience)
+        if gc.isenabled() != self._collects:
+            (gc.enable if self._collects else gc.disable)()
         if _timers() != self._timers:
             self._restore_timers()
         os.umask(self._umask)

@@ -98,6 +98,9 @@ def options_for(random: Random, what: Deed) -> dict[str, Any]:
         options["at_front"] = True
     if random.random() < 0.01:
         options["ttl"] = 0.5
+    for name in ("on_success", "on_failure", "on_stopped"):
+        if random.random() < 0.1:
+            options[name] = f"chaos.jobs.{random.choice(['look_on', 'complain', 'perish'])}"
     return options
 
 

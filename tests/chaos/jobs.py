@@ -97,6 +97,21 @@ def _run_of(value: Any) -> str:
     return str(value[0] if isinstance(value, list) else value).partition(":")[0]
 
 
+# Callbacks, which must not change how a job has ended
+
+
+def look_on(job: Job[Any], *facts: Any) -> None:
+    job.log("it has ended")
+
+
+def complain(job: Job[Any], *facts: Any) -> None:
+    raise ValueError("nobody wants to hear this")
+
+
+def perish(job: Job[Any], *facts: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 # Good deeds
 
 
