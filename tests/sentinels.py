@@ -16,9 +16,7 @@ from typing import Any
 import servers
 from processes import eventually
 from redis import Redis
-from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from rqdeps import Queue
 from rqdeps.store.sentinel import pools_of
@@ -145,7 +143,7 @@ def _start(stack: ExitStack, folder: Path, command: list[str]) -> subprocess.Pop
 
 def _await(stack: ExitStack, port: int) -> Any:
     """A client of a server, once that answers."""
-    retry = Retry(ConstantBackoff(servers.PAUSE), servers.PINGS)
+    retry = servers.patience()
     client: Any = stack.enter_context(Redis(port=port, retry=retry))
     client.ping()
     return client

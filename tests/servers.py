@@ -17,6 +17,7 @@ from typing import Any
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 #: How often a server that starts is asked whether it answers, and the pause in between, in seconds.
@@ -145,7 +146,7 @@ def lasting(kind: Kind, fsync: str = "everysec") -> Iterator[LastingServer]:
     """
     with _place(kind) as (folder, start):
         written = partial(start, "--appendonly", "yes", "--appendfsync", fsync)
-        retry = Retry(ConstantBackoff(PAUSE), PINGS)
+        retry = patience()
         with Redis(unix_socket_path=str(folder / "socket"), retry=retry) as client:
             server = LastingServer(f"unix://{folder / 'socket'}", client, written(), written)
             try:
@@ -187,8 +188,13 @@ def _place(kind: Kind) -> Iterator[tuple[Path, Callable[..., subprocess.Popen[by
         shutil.rmtree(folder)
 
 
+def patience() -> Retry:
+    """Tries again until a server is there, also with releases of redis-py that pass on that its socket is not."""
+    return Retry(ConstantBackoff(PAUSE), PINGS, supported_errors=(RedisConnectionError, RedisTimeoutError, OSError))
+
+
 def _await_ping(folder: Path) -> None:
-    retry = Retry(ConstantBackoff(PAUSE), PINGS)
+    retry = patience()
     with Redis(unix_socket_path=str(folder / "socket"), retry=retry) as client:
         try:
             client.ping()

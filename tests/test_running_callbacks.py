@@ -154,7 +154,7 @@ def test_a_callback_that_can_not_be_interrupted_is_killed(q: Queue, fork: Drain)
 
 
 def test_a_job_may_run_longer_than_its_callback(q: Queue, work: Drain) -> None:
-    job = q.enqueue(steps.sleep, 0.1, on_success=Callback(followups.succeeded, timeout=0.05))
+    job = q.enqueue(steps.sleep, 0.6, on_success=Callback(followups.succeeded, timeout=0.5))
     work()
     assert len(said(job)) == 1
 
