@@ -42,6 +42,14 @@ def fail_at_times():
         raise LookupError("no database now")
 
 
+def fail_but_once():
+    """Works the first time only. Counts in a file, as each process is set up anew."""
+    log = Path(os.environ["RQDEPS_TEST_LOG"])
+    note(log, os.getpid())
+    if len(log.read_text().splitlines()) > 1:
+        raise LookupError("no database any more")
+
+
 def is_imported(name):
     return name in sys.modules
 

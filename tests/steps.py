@@ -163,6 +163,14 @@ def hold_open(path):
                 time.sleep(60)
 
 
+def hold_open_and_die(path):
+    """Has a program hold a fifo open, and dies."""
+    with open(path, "w") as fifo:
+        subprocess.Popen(["sleep", "60"], stdout=fifo)
+        fifo.write("it holds it")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def hold_open_alone(path):
     """Holds a fifo open, says who forked it and who that is, and stays."""
     with open(path, "w") as fifo:

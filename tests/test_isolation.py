@@ -249,6 +249,14 @@ def test_what_a_job_has_started_dies_with_it_when_it_is_killed(
         assert witness.sees_the_end()
 
 
+def test_what_a_job_has_started_dies_with_it_when_it_crashes(q: Queue, isolation: Isolation, witness: Witness) -> None:
+    job = q.enqueue(steps.hold_open_and_die, str(witness.path))
+    Worker([q], isolation=isolation).work(burst=True)
+    assert job.get_status() == "failed"
+    assert witness.wait() == "it holds it"
+    assert witness.sees_the_end()
+
+
 @on_linux
 def test_all_processes_die_with_a_supervisor_that_is_killed(q: Queue, isolation: Isolation, witness: Witness) -> None:
     q.enqueue(steps.hold_open_alone, str(witness.path))

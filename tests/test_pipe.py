@@ -71,14 +71,14 @@ def test_a_report_that_is_kept_outlives_who_wrote_it_and_is_whole_or_not_there(p
     assert pipe.kept.get(7) is None
 
 
-def test_a_pipe_knows_whether_its_descriptors_are_its_own_any_more(pipe: Pipe, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["_horse_frames", "_horse_turns", "kept"])
+def test_a_pipe_knows_whether_its_descriptors_are_its_own_any_more(pipe: Pipe, tmp_path: Path, end: str) -> None:
     pipe.become_horse()
     assert pipe.is_whole()
-    number = pipe._horse_turns.fileno()
-    spare = os.dup(number)
+    number = getattr(pipe, end).fileno()
+    spare, other = os.dup(number), os.open(tmp_path, os.O_RDONLY)
     os.close(number)
     assert not pipe.is_whole()
-    other = os.open(tmp_path, os.O_RDONLY)
     os.dup2(other, number)
     assert not pipe.is_whole()
     os.dup2(spare, number)
@@ -111,6 +111,15 @@ def test_tasks_and_reports_go_through_whole(pipe: Pipe) -> None:
     assert list(pipe.reports()) == [(7, report), (8, returned)]
 
 
+def test_a_pipe_tells_that_nothing_more_will_come(pipe: Pipe) -> None:
+    pipe.report(7, report := Report("returned"))
+    assert list(pipe.reports()) == [(7, report)]
+    assert not pipe.has_hung_up
+    pipe._horse_frames.close()
+    assert list(pipe.reports()) == []
+    assert pipe.has_hung_up
+
+
 def test_tasks_taken_back_are_passed_over_by_the_horse(pipe: Pipe) -> None:
     pipe.put([(1, task("a")), (2, task("b")), (3, task("c"))])
     first = pipe.next_task()
@@ -138,6 +147,8 @@ def test_each_task_goes_to_the_horse_or_comes_back_but_never_both(pipe: Pipe) ->
     back: list[int] = []
     for start in range(1, count, 30):
         pipe.put([(number, task("x")) for number in range(start, start + 30)])
+        while not run:
+            pass  # the other side gets one at least
         back += pipe.take_back()
     pipe.put([(count + 1, task("last"))])
     while pipe.has_more_to_send:

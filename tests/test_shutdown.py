@@ -12,7 +12,7 @@ import pytest
 import servers
 import steps
 from click.testing import CliRunner, Result
-from processes import Meeting, eventually, exit_code_of, forked_worker, worker_process
+from processes import Meeting, eventually, exit_code_of, forked_worker, lines, worker_process
 from redis import Redis
 
 from rqdeps import Queue, Worker
@@ -108,6 +108,21 @@ def _runs(pid: int) -> bool:
         return False
     stat = Path(f"/proc/{pid}/stat")
     return not stat.exists() or stat.read_text().rpartition(") ")[2][0] != "Z"
+
+
+def test_a_worker_ends_though_no_process_is_left_for_what_follows_a_death(
+    q: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    monkeypatch.setenv("RQDEPS_TEST_LOG", str(log))
+    job = q.enqueue(steps.die, on_failure="followups.failed")
+    with forked_worker(Worker([q], init="set_ups:fail_but_once")) as process:
+        eventually(lambda: len(lines(log)) > 1)
+        assert job.get_status() == "started"
+        process.terminate()
+        assert exit_code_of(process) == 0
+    assert job.get_status() == "failed"
+    assert not job.log_lines()
 
 
 @pytest.mark.parametrize("timeout", [-1, "soon", True])

@@ -20,11 +20,13 @@ class Doing(NamedTuple):
         number: the number of its task; 0 if it has none.
         begun_at_ns: when it began that, by the monotonic clock, in nanoseconds.
         limit_ms: how long that may take, in milliseconds; ``NO_LIMIT`` (-1) for as long as it likes.
+        pid: the process that was forked for it, and leads a process group; 0 if none was.
     """
 
     number: int
     begun_at_ns: int
     limit_ms: int
+    pid: int = 0
 
     @property
     def duration_ns(self) -> int:
@@ -39,34 +41,38 @@ class Doing(NamedTuple):
 class Board:
     """Where a horse says what it does. The supervisor reads it at any time, at no cost for the horse.
 
-    It is four words: the task's number, the time, the limit, and all of them combined. A reader that finds them at odds
-    came in the middle of a change and looks again.
+    It is five words: the task's number, the time, the limit, the process, and all of them combined. A reader that finds
+    them at odds came in the middle of a change and looks again.
+
+    Attributes:
+        pid: the process that is named, of one that was forked for a task.
     """
 
     _LOOKS = 100
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 32)
+        self.pid = 0
+        self._memory = mmap.mmap(-1, 40)
         self._words = memoryview(self._memory).cast("Q")
 
     def begin(self, number: int, limit_ms: int) -> None:
         """The horse begins a task, or what follows the end of its job."""
         now, limit = time.monotonic_ns(), _NO_LIMIT_WORD if limit_ms == NO_LIMIT else limit_ms
         words = self._words
-        words[0], words[1], words[2] = number, now, limit
-        words[3] = number ^ now ^ limit
+        words[0], words[1], words[2], words[3] = number, now, limit, self.pid
+        words[4] = number ^ now ^ limit ^ self.pid
 
     def end(self) -> None:
         """The horse has reported the task."""
         words = self._words
-        words[0] = words[1] = words[2] = words[3] = 0
+        words[0] = words[1] = words[2] = words[3] = words[4] = 0
 
     def read(self) -> Doing:
         """What the horse does."""
         for _ in range(self._LOOKS):
-            number, begun_at, limit, together = self._words
-            if number ^ begun_at ^ limit == together:
-                return Doing(number, begun_at, NO_LIMIT if limit == _NO_LIMIT_WORD else limit)
+            number, begun_at, limit, pid, together = self._words
+            if number ^ begun_at ^ limit ^ pid == together:
+                return Doing(number, begun_at, NO_LIMIT if limit == _NO_LIMIT_WORD else limit, pid)
         return Doing(0, 0, NO_LIMIT)  # the horse stopped in the middle of a change: it was between two tasks
 
     def close(self) -> None:

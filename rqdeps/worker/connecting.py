@@ -36,7 +36,12 @@ class Connecting:
         selector.register(self._told, selectors.EVENT_READ, self._on_end)
         # Nobody waits for it at the end of the process: what it waits for may never come.
         self._thread = threading.Thread(target=self._connect, name="rqdeps-connect", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._stop_listening()
+            self._end.close()
+            raise
 
     def give_up(self) -> None:
         """Whatever comes of it, nobody is told, and the wires are closed."""

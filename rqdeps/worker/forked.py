@@ -27,6 +27,7 @@ class Horse:
         unready: why it can't be set up, if it said so.
         is_garbled: whether something else than reports has come from it.
         killed_for: why the supervisor killed it, if it did.
+        is_listened_to: whether the supervisor hears what it reports.
         is_dead: whether it has been waited for.
         has_reported: whether it has run a job to its end.
         heard_at_ns: when it last reported, or got its first job, by the monotonic clock in nanoseconds.
@@ -40,6 +41,7 @@ class Horse:
     unready: str = ""
     is_garbled: bool = False
     killed_for: Exception | None = None
+    is_listened_to: bool = False
     is_dead: bool = False
     has_reported: bool = False
     heard_at_ns: int = 0
@@ -60,9 +62,10 @@ class Horse:
 
     def take_kept(self) -> tuple[Held, Report] | None:
         """Of one that is dead: the job it had, if that had ended, with the report that was not sent any more."""
-        held, doing = self.running()
-        kept = self.pipe.kept.get(doing.number) if held is not None else None
-        return (self.tasks.pop(doing.number), kept) if kept is not None else None
+        for number in self.tasks:
+            if (kept := self.pipe.kept.get(number)) is not None:
+                return self.tasks.pop(number), kept
+        return None
 
     def kill(self) -> None:
         """Kills it, and what its jobs have started."""
@@ -72,8 +75,10 @@ class Horse:
 
     def kill_group(self) -> None:
         """Kills what its jobs have started, as far as it is still there."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        for leader in (self.pipe.board.read().pid, self.pid):
+            with suppress(ProcessLookupError, PermissionError):
+                if leader:
+                    os.killpg(leader, signal.SIGKILL)
 
     def wait_for_end(self) -> None:
         """Waits for the end of one that was killed."""

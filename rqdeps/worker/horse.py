@@ -151,6 +151,11 @@ class _Horse(ABC):
     def _take(self, number: int, task: Task) -> bool:
         """Has a task run and reports it. Returns whether it was the last."""
 
+    def _end_without_pipe(self) -> None:
+        """Ends this process if a job has closed its descriptors: what has their numbers now is somebody else's."""
+        if not self._pipe.is_whole():
+            sys.exit(EXIT_WITHOUT_PIPE)
+
     def _work(self, number: int, task: Task, on_imported: Callable[[], None]) -> Report:
         """Runs a task in this process, and what follows its end."""
         board, handlers = self._pipe.board, self._ready.exception_handlers
@@ -161,6 +166,7 @@ class _Horse(ABC):
             ran = execute(task, self._store, on_imported)
             report, following = ran.report, what_follows(task, ran, handlers)
         if not following.is_nothing:
+            self._end_without_pipe()
             self._pipe.kept.put(number, report)  # so that whatever follows can't change the outcome any more
             board.begin(number, following.limit_ms)
             following.run()
@@ -179,8 +185,7 @@ class _RunsJobs(_Horse):
         report = self._work(number, task, self._surroundings.note_imports)
         is_restored = self._surroundings.restore()
         is_last = self._wear.is_over_after_job() or not is_restored
-        if not self._pipe.is_whole():
-            sys.exit(EXIT_WITHOUT_PIPE)
+        self._end_without_pipe()
         self._pipe.report(number, replace(report, is_last=True) if is_last else report)
         self._pipe.kept.clear()
         self._pipe.board.end()
@@ -202,6 +207,8 @@ class _ForksForJobs(_Horse):
         _, status = os.waitpid(pid, 0)
         report = self._pipe.kept.get(number)
         if report is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what it had started
             report = Report("died", time.monotonic_ns() - began_at, wait_status=status)
         self._pipe.kept.clear()
         self._pipe.report(number, report)
@@ -222,6 +229,8 @@ class _ForksForJobs(_Horse):
 
     def _run_alone(self, number: int, task: Task) -> None:
         _die_with(self._pid)
+        os.setpgid(0, 0)
+        self._pipe.board.pid = os.getpid()
         self._pipe.board.begin(number, task.timeout_ms)
         try:
             initialise(self._ready)
@@ -229,8 +238,7 @@ class _ForksForJobs(_Horse):
             report = raised(error, 0)
         else:
             report = self._work(number, task, _nothing)
-        if not self._pipe.is_whole():
-            sys.exit(EXIT_WITHOUT_PIPE)
+        self._end_without_pipe()
         self._pipe.kept.put(number, report)
 
 

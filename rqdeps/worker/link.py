@@ -221,11 +221,14 @@ class Link:
             return
         self.retry_at = None
         wires = (Wire(self._store), Wire(self._store), Wire(self._store))
-        self._connecting = Connecting(wires, self._selector, lambda error: self._on_connected(wires, error))
+        try:
+            self._connecting = Connecting(wires, self._selector, lambda error: self._on_connected(wires, error))
+        except (OSError, RuntimeError) as error:  # neither a descriptor nor a thread is to be had
+            self._note_failure(error)
 
     def _on_connected(self, wires: tuple[Wire, Wire, Wire], error: BaseException | None) -> None:
         self._connecting = None
-        if isinstance(error, (WireLostError, RedisError)):
+        if isinstance(error, Exception):
             self._note_failure(error)
             return
         if error is not None:

@@ -87,7 +87,14 @@ def _read(file: int, length: int, at: int) -> bytes:
 
 
 class Pipe:
-    """What is between a supervisor and one horse. Made before the horse is forked."""
+    """What is between a supervisor and one horse. Made before the horse is forked.
+
+    Attributes:
+        frames: where reports arrive at the supervisor.
+        board: what the horse does.
+        kept: a report that outlives it.
+        has_hung_up: whether nothing more will arrive.
+    """
 
     def __init__(self) -> None:
         self._token = os.urandom(TOKEN_BYTES)
@@ -98,6 +105,7 @@ class Pipe:
         self._outgoing = bytearray()
         self._incoming = Frames(self._token)
         self.frames.setblocking(False)
+        self.has_hung_up = False
 
     # The supervisor's end
 
@@ -146,9 +154,12 @@ class Pipe:
         while True:
             try:
                 data = self.frames.recv(_PIECE)
-            except (BlockingIOError, ConnectionError):
+            except BlockingIOError:
                 return
+            except ConnectionError:
+                data = b""
             if not data:
+                self.has_hung_up = True
                 return
             for number, fields in self._incoming.feed(data):
                 try:
@@ -182,7 +193,7 @@ class Pipe:
             return False
 
     def _identities(self) -> list[tuple[int, int]]:
-        facts = [os.fstat(end.fileno()) for end in (self._horse_frames, self._horse_turns)]
+        facts = [os.fstat(end.fileno()) for end in (self._horse_frames, self._horse_turns, self.kept)]
         return [(fact.st_dev, fact.st_ino) for fact in facts]
 
     def next_task(self) -> tuple[int, Task] | None:

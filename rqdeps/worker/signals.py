@@ -55,8 +55,10 @@ class Signals:
 
     def may_have_lost_a_child(self) -> bool:
         """Whether a child has died since the last call, as far as that is known."""
-        died, self._child_died = self._child_died or not self._previous, False
-        return died
+        if self._previous and not self._child_died:
+            return False
+        self._child_died = False  # before it is looked: one that dies meanwhile is seen then, or next time
+        return True
 
     def stop(self) -> None:
         """Asks to end, as a first SIGTERM does."""

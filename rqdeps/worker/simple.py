@@ -60,6 +60,7 @@ class Loop:
         self._lost_reply = False  # then there may be claims that this worker does not know of
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
+        self._has_run = False  # what it holds, which is being reported
         self._over = threading.Event()
         self._has_ended = threading.Event()
         self._keeping_up = threading.Lock()
@@ -114,7 +115,9 @@ class Loop:
             self._held = self._claim(self._settle(None, want=1)[0])
             while self._held is not None:
                 self._keep_up(self._ask)
+                self._has_run = False
                 outcome, duration_ns = self._run(self._held)
+                self._has_run = True
                 self.jobs_done += 1
                 self._held = self._claim(self._report(self._held, outcome, duration_ns))
             if self._is_enough():
@@ -225,7 +228,7 @@ class Loop:
         """Renews the lease of the job that runs, and looks after the queues, as between jobs."""
         while not self._has_ended.wait(min(1.0, self._options.lease_ms / 1000 / _LOOKS_PER_LEASE)):
             held = self._held
-            if held is None:
+            if held is None or self._has_run:
                 continue
             try:
                 self._renew(held)
@@ -245,7 +248,7 @@ class Loop:
             return
         (state,) = self._store.run(claims.renew([(held.claim, True)], lease_ms=self._options.lease_ms))
         held.renewed_at = now
-        if state == "lost" and self._held is held:
+        if state == "lost" and self._held is held and not self._has_run:
             held.is_lost = True
             log.warning(
                 "the claim of job %s was lost: it runs on, as it can't be stopped here, but its outcome does not count",

@@ -96,6 +96,11 @@ class Stable:
         """Whether there are fewer horses than there should be."""
         return sum(not horse.is_leaving for horse in self.horses) < self.size
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether processes could not be started lately, or died before they ran anything."""
+        return self._failures > 0
+
     def _put_off(self, why: str) -> None:
         if not self._failures:
             log.error("%s; trying again, with growing pauses", why)
@@ -153,7 +158,8 @@ class Stable:
     def runs_dry(self) -> bool:
         """Whether a horse has used up half of what it may be given ahead."""
         half = self.depth // 2
-        return any(len(horse.tasks) <= half for horse in self.horses)
+        now = time.monotonic_ns()
+        return any(len(horse.tasks) <= half and not self._is_stuck(horse, now) for horse in self.able)
 
     @property
     def held(self) -> Iterator[Held]:
@@ -300,7 +306,10 @@ class Stable:
             log.warning("a process %s after it had run job %s (pid %d)", cause, ran[0].claim.id, horse.pid)
         held, doing = horse.running()
         waiting = horse.take_back()
-        if horse.is_garbled and ran is None:
+        if ran is not None:
+            waiting[:0] = horse.tasks.values()
+            return Death(horse, ran, waiting)
+        if horse.is_garbled:
             held = self._first_unreported(horse, waiting)
         elif held is None:
             held = self._about_to_begin(horse, waiting)

@@ -61,7 +61,7 @@ class Supervisor:
         self._holdings = Holdings(self._stable, options.lease_ms, has_handlers=bool(options.horse.exception_handlers))
         self._holder = Holder(options)
         self._cascades_left = 0
-        self._carried_on_last = False
+        self._carried_on_last = self._kept_up_last = False
         self._may_have_jobs = True
         self._took_marker = False
         self._left_to_do = True
@@ -97,6 +97,8 @@ class Supervisor:
         self._signals.force_at(self._deadline)
         if self._signals.is_forced or self._can_run_nothing:
             return True
+        if self._is_ending and self._holdings.runs_nothing and self._stable.is_failing:
+            return True  # what follows a death is not called any more
         if not self._holdings.is_empty or self._cascades_left or self._may_have_unknown_claims():
             return self._is_ending and self._holdings.runs_nothing and self._server_is_gone()
         if self._is_ending or self._has_reached_max_jobs():
@@ -135,6 +137,7 @@ class Supervisor:
         may_fork = not self._link.is_connecting
         for horse in self._stable.start_missing() if may_fork else ():
             self._selector.register(horse.pipe.frames, selectors.EVENT_READ, lambda horse=horse: self._listen_to(horse))
+            horse.is_listened_to = True
         for horse in self._stable.horses:
             horse.pipe.flush()
         self._stable.kill_overdue()
@@ -147,10 +150,18 @@ class Supervisor:
     def _listen_to(self, horse: Horse) -> None:
         for held, report in self._stable.collect(horse):
             self._holdings.note_end(held, report)
+        if horse.pipe.has_hung_up:
+            self._listen_no_more(horse)
+
+    def _listen_no_more(self, horse: Horse) -> None:
+        """Nothing more will come: the horse is dead, or a job has closed what it reports by, and goes on."""
+        if horse.is_listened_to:
+            self._selector.unregister(horse.pipe.frames)
+            horse.is_listened_to = False
 
     def _bury_dead(self) -> None:
         for death, reported in self._stable.reap():
-            self._selector.unregister(death.horse.pipe.frames)
+            self._listen_no_more(death.horse)
             death.horse.pipe.close()
             for held, report in reported:
                 self._holdings.note_end(held, report)
@@ -175,10 +186,11 @@ class Supervisor:
         return (
             self._reclaim()
             or self._fetch_outputs()
+            or self._renew()
+            or self._take_turn_with_upkeep()
             or self._take_turn_with_cascades()
             or self._return_jobs()  # before others are claimed, which would overtake them
             or self._settle_and_claim()
-            or self._renew()
             or self._carry_on_cascades()
             or self._upkeep.due_call()
             or self._ask_whether_to_end()
@@ -232,7 +244,7 @@ class Supervisor:
         self._holdings.add(settled.claimed, begin=begin)
         # A report tells only of what it has begun itself. What was left before is carried on all the same.
         self._cascades_left = max(self._cascades_left, settled.cascades_left)
-        self._carried_on_last = False
+        self._carried_on_last = self._kept_up_last = False
         if looked or settled.claimed or settled.has_more:
             self._may_have_jobs = settled.has_more
         self._left_to_do = True
@@ -296,6 +308,14 @@ class Supervisor:
         for held, _ in self._holdings.all():
             if (held.claim.id, held.claim.fence) in wanted:
                 self._holdings.stop(held)
+
+    def _take_turn_with_upkeep(self) -> Request | None:
+        """Upkeep goes on in turn with reports and claims: jobs that come without end must not keep it waiting."""
+        if self._kept_up_last:
+            return None
+        request = self._upkeep.due_call()
+        self._kept_up_last = request is not None
+        return request
 
     def _take_turn_with_cascades(self) -> Request | None:
         """Cascades go on in turn with reports and claims, so that neither has to wait long for the other."""

@@ -76,9 +76,10 @@ class Checker:
         if ops & {"delete", "delete workflow"}:
             return True
         fact, runs = self._history.enqueued.get(job_id, {}), self._history.runs_of.get(job_id, [])
-        if not bool(fact.get("short", True)) or (runs and runs[-1].how != "returned"):
+        returned = [run.end for run in runs if run.how == "returned"]
+        if not bool(fact.get("short", True)) or (runs and not returned):
             return False  # that of a job that failed is kept for a year
-        last = max([fact.get("at", 0), *(run.end for run in runs)])  # one that was skipped never ran
+        last = max([fact.get("at", 0), *returned])  # one that was skipped never ran
         return bool(time.time() - last / 1e9 > _KEPT_SECONDS)
 
     # Findings
