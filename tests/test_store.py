@@ -316,6 +316,21 @@ def test_a_duplicate_is_told_from_a_second_sending(q: Queue, monkeypatch: pytest
         q.enqueue(steps.nothing, job_id="first")
 
 
+def test_a_job_that_somebody_deletes_before_its_enqueue_was_answered_is_no_duplicate(
+    q: Queue, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+):
+    key = q.store.keys.prefix + "job:mine"
+
+    def begin_to_delete_and_lose() -> Iterator[Exception]:
+        valkey.hset(key, "deleting", "cancel")  # as while many dependents are told
+        yield RedisConnectionError("lost")
+
+    monkeypatch.setattr(Fragile, "fail_receiving", iter([LOST[0]]))
+    monkeypatch.setattr(Fragile, "fail_sending", _after(1, begin_to_delete_and_lose()))
+    assert q.enqueue(steps.echo, 1, job_id="mine").id == "mine"
+    valkey.hdel(key, "deleting")
+
+
 def test_a_call_that_is_lost_every_time_is_an_error_and_may_be_made_again(q: Queue, monkeypatch: pytest.MonkeyPatch):
     datas = [Queue.prepare_data(steps.echo, (n,)) for n in range(3)]
     for where in ("fail_receiving", "fail_sending"):

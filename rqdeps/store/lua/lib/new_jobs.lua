@@ -65,13 +65,16 @@ function new_jobs.find(id, gate)
 end
 
 -- Tells fresh jobs from saved ones, and finds all they depend on. Returns the reply that refuses them, or nil. A job that
--- an earlier sending has saved is left as it is.
+-- an earlier sending has saved is left as it is, also if somebody deletes it already; but what is left of a graph that was
+-- given up is in the way of another with its jobs.
 function new_jobs.check(gate)
   for _, j in ipairs(new_jobs.all) do
     local known = {}
     if new_jobs.again or j.nonce ~= '' then
       known = redis.call('HMGET', key('job', j.id), 'status', 'nonce', 'gate', 'deleting')
-      if known[1] and ((known[2] or '') ~= j.nonce or not gates.is_visible({ gate = known[3], deleting = known[4] })) then
+      local is_own = (known[2] or '') == j.nonce
+        and (not gate or gates.is_visible({ gate = known[3], deleting = known[4] }))
+      if known[1] and not is_own then
         return { 'duplicate', j.id }
       end
     end
