@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -15,6 +16,7 @@ import servers
 from by_hand import HandWorker
 from hypothesis import HealthCheck, settings
 from meter import IN_FULL, MOST_COMMANDS, Meter
+from processes import Meeting
 from redis import Redis
 
 import rqdeps.enqueueing
@@ -112,6 +114,12 @@ def real_connection(request: pytest.FixtureRequest) -> Iterator[Redis]:
 def valkey(request: pytest.FixtureRequest) -> Iterator[Redis]:
     """A client of one real server, for tests that need one, where one is enough."""
     yield from _client_of(request, servers.VALKEY_9)
+
+
+@pytest.fixture
+def meeting(tmp_path: Path) -> Meeting:
+    """A place where a job waits until the test has seen it."""
+    return Meeting(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rqdeps.worker.board import NO_LIMIT, Board
+from rqdeps.durations import FOREVER
+from rqdeps.worker.board import Board
 from rqdeps.worker.messages import HEADER, TOKEN_BYTES, Frames, GarbledError, Report, Task, frame
 from rqdeps.worker.pipe import Pipe
 
@@ -178,14 +179,14 @@ def test_the_board_never_shows_half_a_change() -> None:
         for number in range(1, 100_000):
             board.begin(number, number + 1)
             board.end()
-        board.begin(100_000, NO_LIMIT)
+        board.begin(100_000, FOREVER)
         os._exit(0)
     seen: set[bool] = set()
     while (shown := board.read()).number != 100_000:
         seen.add(shown.number == 0)
         assert (shown.number == 0) == (shown.begun_at_ns == 0)
-        assert shown.limit_ms == (shown.number + 1 if shown.number else 0) or shown.limit_ms == NO_LIMIT
-    assert shown.limit_ms == NO_LIMIT
+        assert shown.limit_ms == (shown.number + 1 if shown.number else 0) or shown.limit_ms == FOREVER
+    assert shown.limit_ms == FOREVER
     assert shown.is_over_since(2**62) < 0
     assert os.waitpid(child, 0)[1] == 0
     assert seen == {True, False}

@@ -31,11 +31,6 @@ def q(valkey: Redis) -> Queue:
     return Queue("work", connection=valkey)
 
 
-@pytest.fixture
-def meeting(tmp_path: Path) -> Meeting:
-    return Meeting(tmp_path)
-
-
 @pytest.fixture(params=EVERY)
 def work(request: pytest.FixtureRequest, q: Queue) -> Drain:
     """Runs what is queued, with each kind of worker."""

@@ -27,11 +27,6 @@ def q(valkey: Redis) -> Queue:
     return Queue("work", connection=valkey)
 
 
-@pytest.fixture
-def meeting(tmp_path: Path) -> Meeting:
-    return Meeting(tmp_path)
-
-
 # The deadline
 
 

@@ -32,11 +32,6 @@ def drain(request: pytest.FixtureRequest, valkey: Redis) -> Callable[..., None]:
     return drain
 
 
-@pytest.fixture
-def meeting(tmp_path: Path) -> Meeting:
-    return Meeting(tmp_path)
-
-
 # Running
 
 

@@ -6,11 +6,10 @@ import mmap
 import time
 from typing import NamedTuple
 
-#: On the board: there is no limit.
-NO_LIMIT = -1
+from rqdeps.durations import FOREVER
 
-#: The limit as the board holds it, which knows no negative numbers.
-_NO_LIMIT_WORD = 2**64 - 1
+#: "No limit" as the board holds it, which knows no negative numbers.
+_FOREVER_WORD = 2**64 - 1
 
 
 class Doing(NamedTuple):
@@ -19,7 +18,7 @@ class Doing(NamedTuple):
     Attributes:
         number: the number of its task; 0 if it has none.
         begun_at_ns: when it began that, by the monotonic clock, in nanoseconds.
-        limit_ms: how long that may take, in milliseconds; ``NO_LIMIT`` (-1) for as long as it likes.
+        limit_ms: how long that may take, in milliseconds; ``FOREVER`` (-1) for as long as it likes.
         pid: the process that was forked for it, and leads a process group; 0 if none was.
     """
 
@@ -35,7 +34,7 @@ class Doing(NamedTuple):
 
     def is_over_since(self, now_ns: int) -> int:
         """How long its time has been over, in nanoseconds; negative before that, or where there is no limit."""
-        return -1 if self.limit_ms == NO_LIMIT else now_ns - self.begun_at_ns - self.limit_ms * 1_000_000
+        return -1 if self.limit_ms == FOREVER else now_ns - self.begun_at_ns - self.limit_ms * 1_000_000
 
 
 class Board:
@@ -57,7 +56,7 @@ class Board:
 
     def begin(self, number: int, limit_ms: int) -> None:
         """The horse begins a task, or what follows the end of its job."""
-        now, limit = time.monotonic_ns(), _NO_LIMIT_WORD if limit_ms == NO_LIMIT else limit_ms
+        now, limit = time.monotonic_ns(), _FOREVER_WORD if limit_ms == FOREVER else limit_ms
         words = self._words
         words[0], words[1], words[2], words[3] = number, now, limit, self.pid
         words[4] = number ^ now ^ limit ^ self.pid
@@ -72,8 +71,8 @@ class Board:
         for _ in range(self._LOOKS):
             number, begun_at, limit, pid, together = self._words
             if number ^ begun_at ^ limit ^ pid == together:
-                return Doing(number, begun_at, NO_LIMIT if limit == _NO_LIMIT_WORD else limit, pid)
-        return Doing(0, 0, NO_LIMIT)  # the horse stopped in the middle of a change: it was between two tasks
+                return Doing(number, begun_at, FOREVER if limit == _FOREVER_WORD else limit, pid)
+        return Doing(0, 0, FOREVER)  # the horse stopped in the middle of a change: it was between two tasks
 
     def close(self) -> None:
         """Gives the memory back."""

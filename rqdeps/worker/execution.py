@@ -42,7 +42,7 @@ _OWN_CODE = (os.path.dirname(__file__), os.path.dirname(asyncio.__file__))
 PAUSE = 0.5
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Does nothing."""
 
 
@@ -73,7 +73,7 @@ class Ran:
     hide: Callable[[str], str] = str
 
 
-def execute(task: Task, store: Store, on_imported: Callable[[], object] = _nothing) -> Ran:
+def execute(task: Task, store: Store, on_imported: Callable[[], object] = nothing) -> Ran:
     """Runs a job in this process. Never raises.
 
     Args:

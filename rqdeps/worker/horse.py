@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from rqdeps.errors import SetUpError
 from rqdeps.store import Store
-from rqdeps.worker.execution import execute, raised
+from rqdeps.worker.execution import execute, nothing, raised
 from rqdeps.worker.following import what_follows, what_follows_death
 from rqdeps.worker.messages import NO_TASK, Report, Task
 from rqdeps.worker.options import HorseOptions
@@ -98,9 +98,8 @@ def _become_horse(pipe: Pipe, store: Store, supervisor_pid: int, let_go: Callabl
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _do_nothing)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(
-        signal.SIGTTOU, signal.SIG_IGN
-    )  # it would stop what another group than the terminal's own writes there
+    # This one would stop what another group than the terminal's own writes there.
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     pipe.become_horse()
     let_go()
     store.forget_connections()  # nothing that a job does may reach those of the supervisor
@@ -200,10 +199,10 @@ class _ForksForJobs(_Horse):
         gc.freeze()  # what is there already is not looked at, and so not copied, in those that are forked
 
     def _take(self, number: int, task: Task) -> bool:
-        began_at = time.monotonic_ns()
+        began_at, own_pid = time.monotonic_ns(), os.getpid()
         pid = self._fork()
         if pid == 0:
-            _end_after(lambda: self._run_alone(number, task))
+            _end_after(lambda: self._run_alone(number, task, own_pid))
         _, status = os.waitpid(pid, 0)
         report = self._pipe.kept.get(number)
         if report is None:
@@ -217,7 +216,6 @@ class _ForksForJobs(_Horse):
 
     def _fork(self) -> int:
         """Forks, once the system has room for another process."""
-        self._pid = os.getpid()
         pause = 0.01
         while True:
             try:
@@ -227,8 +225,8 @@ class _ForksForJobs(_Horse):
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, 2 * pause)
 
-    def _run_alone(self, number: int, task: Task) -> None:
-        _die_with(self._pid)
+    def _run_alone(self, number: int, task: Task, parent_pid: int) -> None:
+        _die_with(parent_pid)
         os.setpgid(0, 0)
         self._pipe.board.pid = os.getpid()
         self._pipe.board.begin(number, task.timeout_ms)
@@ -237,10 +235,6 @@ class _ForksForJobs(_Horse):
         except SetUpError as error:
             report = raised(error, 0)
         else:
-            report = self._work(number, task, _nothing)
+            report = self._work(number, task, nothing)
         self._end_without_pipe()
         self._pipe.kept.put(number, report)
-
-
-def _nothing() -> None:
-    pass

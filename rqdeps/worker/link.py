@@ -152,6 +152,14 @@ class Link:
         if self._selector.get_key(self._requests).events != events:
             self._selector.modify(self._requests, events, self._on_request_ready)
 
+    def _received(self, wire: Wire) -> list[Any]:
+        """What has arrived on a connection that blocks; nothing where it broke."""
+        try:
+            return wire.receive()
+        except (WireLostError, RedisError) as error:
+            self._lose(error)
+            return []
+
     # Being woken
 
     def listen(self, on_wake: Callable[[bool], None]) -> None:
@@ -168,12 +176,7 @@ class Link:
     def _on_wake_ready(self) -> None:
         if self._wakes is None:  # lost while the same events were handled
             return
-        try:
-            results = self._wakes.receive()
-        except (WireLostError, RedisError) as error:
-            self._lose(error)
-            return
-        for marked in results:
+        for marked in self._received(self._wakes):
             self._listening_since = None
             self._on_wake(marked)
 
@@ -190,12 +193,7 @@ class Link:
     def _on_inbox_ready(self) -> None:
         if self._inbox is None:  # lost while the same events were handled
             return
-        try:
-            results = self._inbox.receive()
-        except (WireLostError, RedisError) as error:
-            self._lose(error)
-            return
-        for messages in results:
+        for messages in self._received(self._inbox):
             self._messages += messages
             self._await_message()
         self._pass_messages_on()

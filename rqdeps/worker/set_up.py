@@ -8,14 +8,12 @@ from importlib import import_module
 from typing import Any
 
 from rqdeps.codec import Codec
+from rqdeps.durations import FOREVER
 from rqdeps.errors import SetUpError
 from rqdeps.functions import resolve
 from rqdeps.worker.execution import EndingCopies, call
 from rqdeps.worker.options import Function, HorseOptions
 from rqdeps.worker.time_limit import TimeLimit
-
-#: A limit for code that the worker itself was told to run: as long as that takes.
-_NO_LIMIT_MS = -1
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def initialise(ready: Ready) -> None:
     if ready.init is None:
         return
     try:
-        with TimeLimit(_NO_LIMIT_MS, "") as limit:
+        with TimeLimit(FOREVER, "") as limit:
             call(ready.init, (), {}, limit)
     except (Exception, SystemExit) as error:
         name = getattr(ready.init, "__qualname__", repr(ready.init))

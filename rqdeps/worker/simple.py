@@ -20,6 +20,7 @@ from rqdeps.store.calls.claims import Outcome, Settled
 from rqdeps.worker.execution import execute
 from rqdeps.worker.following import Handler, what_follows
 from rqdeps.worker.held import Held, ReportRefusedError
+from rqdeps.worker.holder import Holder
 from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import is_refusal
@@ -56,8 +57,7 @@ class Loop:
         self._store = store
         self._options = options
         self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, Inbox(self._cannot_stop).hear)
-        self._holder = f"{options.name}.{options.holder}"
-        self._lost_reply = False  # then there may be claims that this worker does not know of
+        self._holder = Holder(options)
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
         self._has_run = False  # what it holds, which is being reported
@@ -169,26 +169,27 @@ class Loop:
         while True:
             call = claims.settle(
                 [] if outcome is None else [outcome],
-                holder=self._holder,
+                holder=self._holder.name,
                 lease_ms=self._options.lease_ms,
                 queues=self._options.queues,
                 want=want,
                 begin=want,
             )
             try:
-                if self._lost_reply:
-                    self._reclaim()
+                self._reclaim()
+                self._holder.asks(want)
                 settled = self._store.run(call, resend=False)
             except (ConnectionUnavailableError, ResponseError) as error:
                 if is_refusal(error):
                     raise
                 breaks += 1
+                self._holder.loses_connection()
                 if breaks == _BREAKS and outcome is not None and len(outcome.value) > _LARGE:
                     raise ReportRefusedError(f"the connection broke {_BREAKS} times in the middle of it") from error
                 log.warning("%s; trying again", error)
-                self._lost_reply = True
                 time.sleep(min(_LONGEST_PAUSE, _PAUSE * 2**breaks))
                 continue
+            self._holder.is_answered()
             left = settled.cascades_left
             while left:
                 left = self._ask(upkeep.cascade())
@@ -196,11 +197,8 @@ class Loop:
 
     def _reclaim(self) -> None:
         known = [] if self._held is None else [self._held.claim]
-        for queue in self._options.queues:
-            offset = 0
-            while offset >= 0:
-                offset, _ = self._ask(claims.reclaim(queue, holder=self._holder, offset=offset, known=known))
-        self._lost_reply = False
+        while self._holder.may_hold_more:
+            self._holder.has_given_back(self._ask(self._holder.give_back(known)))
 
     def _claim(self, settled: Settled) -> Held | None:
         if not settled.claimed:

@@ -304,37 +304,30 @@ class Stable:
         cause = self._coroner.cause(status) if horse.killed_for is None else f"was killed: {horse.killed_for}"
         if ran is not None:
             log.warning("a process %s after it had run job %s (pid %d)", cause, ran[0].claim.id, horse.pid)
-        held, doing = horse.running()
-        waiting = horse.take_back()
-        if ran is not None:
-            waiting[:0] = horse.tasks.values()
-            return Death(horse, ran, waiting)
-        if horse.is_garbled:
-            held = self._first_unreported(horse, waiting)
-        elif held is None:
-            held = self._about_to_begin(horse, waiting)
-        if held is not None:
+        back = horse.take_back()
+        if ran is None and (to_blame := self._to_blame(horse)) is not None:
             error = horse.killed_for or HorseDiedError(f"the process that ran the job {cause}")
             log.warning("%s (pid %d)", error, horse.pid)
-            return Death(horse, (held, report_of_death(error, doing.duration_ns)), waiting)
-        if ran is None and not horse.is_leaving:
+            ran = to_blame, report_of_death(error, horse.running()[1].duration_ns)
+        elif ran is None and not horse.is_leaving:
             self._note_death_without_job(horse, cause)
-        return Death(horse, ran, waiting)
+        taken = [held for held in horse.tasks.values() if ran is None or held is not ran[0]]
+        return Death(horse, ran, [*taken, *back])
 
-    def _first_unreported(self, horse: Horse, waiting: list[Held]) -> Held | None:
-        """Of what the horse had begun, the first is to blame: rubbish came, not its report. The others wait again."""
-        begun = list(horse.tasks.values())
-        waiting[:0] = begun[1:]
-        return begun[0] if begun else None
+    def _to_blame(self, horse: Horse) -> Held | None:
+        """Of what a horse had taken, the job that is to blame for its death, or the victim.
 
-    def _about_to_begin(self, horse: Horse, waiting: list[Held]) -> Held | None:
-        """What the horse had taken and not begun waits again, first of all. Had it done so before, it is to blame."""
-        for held in horse.tasks.values():
-            held.interruptions += 1
-            if held.interruptions > _INTERRUPTIONS:
-                return held
-            waiting.insert(0, held)
-        return None
+        That is the one it ran; where rubbish has come in place of a report, the first of which there is none. What it
+        had taken and not begun is to blame only if that happens again.
+        """
+        held, _ = horse.running()
+        if horse.is_garbled:
+            return next(iter(horse.tasks.values()), None)
+        if held is not None:
+            return held
+        for taken in horse.tasks.values():
+            taken.interruptions += 1
+        return next((taken for taken in horse.tasks.values() if taken.interruptions > _INTERRUPTIONS), None)
 
     def _note_death_without_job(self, horse: Horse, cause: str) -> None:
         if horse.unready:
