@@ -3,53 +3,87 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rqdeps.callback import Callback
-from rqdeps.custom import Serializer
-from rqdeps.dependency import Dependency
-from rqdeps.errors import (
-    DependencyCycleError,
-    DuplicateJobError,
-    DuplicateWorkflowError,
-    InvalidJobOperationError,
-    JobFailedError,
-    JobNotEndedError,
-    JobTimeoutError,
-    NoSuchJobError,
-    NoSuchWorkflowError,
-    ResultExpiredError,
-    RqdepsError,
-    SerializationError,
-    WaitTimeoutError,
-)
-from rqdeps.fallback import Fallback
-from rqdeps.job import Job, get_current_job
-from rqdeps.job_log_handler import JobLogHandler
-from rqdeps.queue import Queue
-from rqdeps.retry import DoNotRetry, Retry, Snooze
-from rqdeps.secret import Secret
-from rqdeps.status import JobStatus
-from rqdeps.unbuilt import Unbuilt
 from rqdeps.version import __version__
-from rqdeps.worker import SimpleWorker, Worker
-from rqdeps.workflow import Workflow
 
 if TYPE_CHECKING:
     from rqdeps.aio import AsyncJob, AsyncQueue, AsyncWorkflow
+    from rqdeps.callback import Callback
+    from rqdeps.custom import Serializer
+    from rqdeps.dependency import Dependency
+    from rqdeps.errors import (
+        DependencyCycleError,
+        DuplicateJobError,
+        DuplicateWorkflowError,
+        InvalidJobOperationError,
+        JobFailedError,
+        JobNotEndedError,
+        JobTimeoutError,
+        NoSuchJobError,
+        NoSuchWorkflowError,
+        ResultExpiredError,
+        RqdepsError,
+        SerializationError,
+        WaitTimeoutError,
+    )
+    from rqdeps.fallback import Fallback
     from rqdeps.graph import Graph
+    from rqdeps.job import Job, get_current_job
+    from rqdeps.job_log_handler import JobLogHandler
+    from rqdeps.queue import Queue
+    from rqdeps.retry import DoNotRetry, Retry, Snooze
+    from rqdeps.secret import Secret
+    from rqdeps.status import JobStatus
+    from rqdeps.unbuilt import Unbuilt
+    from rqdeps.worker import SimpleWorker, Worker
+    from rqdeps.workflow import Workflow
 
-#: What is imported when somebody asks for it, and from where: most programs, and all workers, do without.
-_LATER = {
+#: Where each name comes from. It is imported when somebody asks for it: a program that enqueues needs no worker, and a
+#: run of somebody's tests, which loads the fixtures of this package, mostly nothing of it.
+_HOMES = {
     "AsyncJob": "rqdeps.aio",
     "AsyncQueue": "rqdeps.aio",
     "AsyncWorkflow": "rqdeps.aio",
+    "Callback": "rqdeps.callback",
+    "Serializer": "rqdeps.custom",
+    "Dependency": "rqdeps.dependency",
+    "DependencyCycleError": "rqdeps.errors",
+    "DuplicateJobError": "rqdeps.errors",
+    "DuplicateWorkflowError": "rqdeps.errors",
+    "InvalidJobOperationError": "rqdeps.errors",
+    "JobFailedError": "rqdeps.errors",
+    "JobNotEndedError": "rqdeps.errors",
+    "JobTimeoutError": "rqdeps.errors",
+    "NoSuchJobError": "rqdeps.errors",
+    "NoSuchWorkflowError": "rqdeps.errors",
+    "ResultExpiredError": "rqdeps.errors",
+    "RqdepsError": "rqdeps.errors",
+    "SerializationError": "rqdeps.errors",
+    "WaitTimeoutError": "rqdeps.errors",
+    "Fallback": "rqdeps.fallback",
     "Graph": "rqdeps.graph",
+    "Job": "rqdeps.job",
+    "get_current_job": "rqdeps.job",
+    "JobLogHandler": "rqdeps.job_log_handler",
+    "Queue": "rqdeps.queue",
+    "DoNotRetry": "rqdeps.retry",
+    "Retry": "rqdeps.retry",
+    "Snooze": "rqdeps.retry",
+    "Secret": "rqdeps.secret",
+    "JobStatus": "rqdeps.status",
+    "Unbuilt": "rqdeps.unbuilt",
+    "SimpleWorker": "rqdeps.worker",
+    "Worker": "rqdeps.worker",
+    "Workflow": "rqdeps.workflow",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+if not TYPE_CHECKING:  # else a name that does not exist would be known as anything
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -70,6 +70,7 @@ reveal_type(q.enqueue_call(add, (1,)))  # is: Job[Any]
 reveal_type(Job.fetch("x"))  # is: Job[Any]
 reveal_type(Job.fetch_many(["x"]))  # is: list[Job[Any] | None]
 reveal_type(q.fetch_job("x"))  # is: Job[Any] | None
+from rqdeps import Nothing  # error: attr-defined
 reveal_type(get_current_job())  # is: Job[Any] | None
 reveal_type(a.get_status())  # is: JobStatus
 reveal_type(a.dependencies()[0].outcome)  # is: JobStatus | None
