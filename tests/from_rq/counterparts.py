@@ -1,0 +1,123 @@
+"""Whether rqdeps has what a verdict says, and whether its functions take what RQ's take."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import click
+
+from from_rq.names import COMMANDS, Name, members_of, parameters_of
+from from_rq.verdicts import BETTER, NOT_THERE, SAME, Verdict, Verdicts, full_name
+from rqdeps.cli import main
+from rqdeps.options import ALL_OPTION_NAMES, OPTION_NAMES
+
+#: Something that is there, and not worth a look: an attribute that instances are made with.
+_AN_ATTRIBUTE = object()
+
+
+def faults_of(name: Name, verdicts: Verdicts) -> Iterator[str]:
+    """What is wrong about a name that rqdeps is said to have."""
+    where = verdicts.counterpart(name)
+    if not is_there(name, verdicts):
+        yield f"{full_name(name)}: there is no {where}"
+    elif name.kind in ("class", "function"):
+        yield from (f"{where}: {fault}" for fault in _faults_of_parameters(name, _found(where), verdicts))
+
+
+def _kind(verdict: Verdict | None) -> str:
+    """What becomes of a parameter; without a verdict, it is the same."""
+    return SAME if verdict is None else verdict.kind
+
+
+def is_there(name: Name, verdicts: Verdicts) -> bool:
+    """Whether rqdeps has a name of RQ, be it under the name that a verdict says."""
+    where = verdicts.counterpart(name)
+    return (_command(where) if name.module == COMMANDS else _found(where)) is not None
+
+
+def _faults_of_parameters(name: Name, found: Any, verdicts: Verdicts) -> Iterator[str]:
+    kinds = {parameter: _kind(verdicts.of_parameter(name, parameter)) for parameter in name.parameters}
+    if set(kinds.values()) == {NOT_THERE}:
+        return  # others than users call it
+    named, ordered = _parameters_of(found)
+    by_position = _positional_only(found)
+    for parameter, kind in kinds.items():
+        is_taken = parameter in named or (kind == BETTER and _position(name, parameter) < len(by_position))
+        if kind == NOT_THERE and parameter in named:
+            yield f"{parameter}= is there, other than the verdict says"
+        elif kind != NOT_THERE and not is_taken:
+            yield f"{parameter}= is not there"
+    for theirs, ours in zip(name.positional, ordered, strict=False):
+        if theirs != ours and ours not in by_position:
+            yield f"what RQ takes as {theirs} by position would be {ours}"
+
+
+def _found(where: str) -> Any:
+    """What has this dotted name, or ``None``."""
+    module, parts = _module_in(where)
+    found: Any = module
+    for part in parts:
+        if inspect.isclass(found):
+            found = getattr(found, part, _AN_ATTRIBUTE) if part in members_of(found) else None
+        else:
+            found = getattr(found, part, None)
+    return found
+
+
+def _module_in(where: str) -> tuple[ModuleType, list[str]]:
+    """The innermost module in a dotted name, and the names that follow it."""
+    parts = where.split(".")
+    for end in range(len(parts) - 1, 1, -1):
+        try:
+            return importlib.import_module(".".join(parts[:end])), parts[end:]
+        except ModuleNotFoundError:
+            continue
+    return importlib.import_module(parts[0]), parts[1:]
+
+
+def _command(where: str) -> click.Command | click.Parameter | None:
+    """The command, or the option of one, that is written like this; or ``None``."""
+    found: Any = main
+    for word in where.split()[1:]:
+        if word.startswith("--"):
+            found = next((each for each in found.params if word in each.opts), None)
+        else:
+            found = found.get_command(click.Context(found), word) if hasattr(found, "get_command") else None
+        if found is None:
+            return None
+    return found
+
+
+def _parameters_of(found: Any) -> tuple[set[str], list[str]]:
+    """As ``parameters_of``, with the options that rqdeps' annotations name."""
+    named, ordered = parameters_of(found)
+    return {*named, *_options_of(found)}, ordered
+
+
+def _options_of(found: Any) -> frozenset[str]:
+    for parameter in _signature(found):
+        if parameter.kind is parameter.VAR_KEYWORD:
+            if "AllOptions" in str(parameter.annotation):
+                return ALL_OPTION_NAMES
+            if "Options" in str(parameter.annotation) or found.__name__.startswith("enqueue"):
+                return OPTION_NAMES
+    return frozenset()
+
+
+def _positional_only(found: Any) -> list[str]:
+    return [each.name for each in _signature(found) if each.kind is each.POSITIONAL_ONLY and each.name != "self"]
+
+
+def _position(name: Name, parameter: str) -> int:
+    return name.positional.index(parameter) if parameter in name.positional else len(name.positional)
+
+
+def _signature(found: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(found).parameters.values())
+    except (TypeError, ValueError):
+        return []
