@@ -51,7 +51,7 @@ def test_what_is_said_to_be_there_is_there_and_takes_what_rq_takes(names: list[N
 
 
 def test_what_is_said_not_to_be_there_is_not(names: list[Name], verdicts: Verdicts) -> None:
-    gone = [name for name in names if (found := verdicts.of(name)) is not None and found.kind == NOT_THERE]
+    gone = [name for name in names if (own := verdicts.by_name.get(full_name(name))) and own.kind == NOT_THERE]
     assert [full_name(name) for name in gone if is_there(name, verdicts)] == []
 
 

@@ -52,7 +52,8 @@ def _faults_of_parameters(name: Name, found: Any, verdicts: Verdicts) -> Iterato
         elif kind != NOT_THERE and not is_taken:
             yield f"{parameter}= is not there"
     for theirs, ours in zip(name.positional, ordered, strict=False):
-        if theirs != ours and ours not in by_position:
+        is_said = f"{full_name(name)}({theirs})" in verdicts.by_name
+        if theirs != ours and ours not in by_position and not is_said:
             yield f"what RQ takes as {theirs} by position would be {ours}"
 
 

@@ -1,0 +1,102 @@
+"""Programs written for RQ run on rqdeps with one word changed, and see the same; where not, what they see is better.
+
+The programs are in ``at_home/``. Each is run by RQ 3 and by rqdeps, on one server, in databases of their own.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import servers
+from conftest import StartServer
+from rq_environments import RQ, environment
+
+PROGRAMS = Path(__file__).parent / "at_home"
+
+#: What rqdeps does otherwise, and why that is better: what a program observes under a name, by RQ and by rqdeps.
+BETTER: dict[str, dict[str, tuple[Any, Any]]] = {
+    # A dependent of a failed job does not wait for ever.
+    "after_a_failure": {"stuck": ("deferred", "upstream_failed")},
+    "of_what_has_failed": {"stuck": ("deferred", "upstream_failed")},
+    "canceled_above": {"second": ("deferred", "upstream_failed")},
+    # What is unknown is not taken for something that has ended well.
+    "of_what_never_was": {"status": ("queued", "NoSuchJobError")},
+    # A second job never takes the place of the first.
+    "own_id_twice_without_unique": {"refused": (False, True), "ids": (["one", "one"], ["one"])},
+    # A job is never left in no registry.
+    "removed": {"status": ("queued", "canceled")},
+    # To cancel a job twice does no harm.
+    "canceled_twice": {"refused": (True, False)},
+    # A job that a person has stopped has not failed.
+    "stopped": {"failed": (1, 0)},
+}
+
+
+def _names() -> list[str]:
+    trees = [ast.parse((PROGRAMS / f"{module}.py").read_text("utf-8")) for module in ("enqueueing", "graphs", "looking")]
+    functions = [node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [name for name in functions if not name.startswith("_")]
+
+
+@pytest.fixture(scope="module")
+def observed(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What all programs observe, by RQ and by rqdeps, which run side by side."""
+    server = start_server(servers.VALKEY_9)
+    server.clear()
+    pythons = {"rq": environment(RQ), "rqdeps": Path(sys.executable)}
+    running = {}
+    for database, (library, python) in enumerate(pythons.items()):
+        folder = tmp_path_factory.mktemp(library)
+        _copy(folder / "at_home", library)
+        command = [python, "-m", "at_home", str(server.socket), str(database)]
+        running[library] = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True)
+    with _killed_in_the_end(list(running.values())):
+        told = {library: process.communicate(timeout=120)[0] for library, process in running.items()}
+    server.clear()
+    return {library: json.loads(text) for library, text in told.items()}
+
+
+def _copy(folder: Path, library: str) -> None:
+    """The programs, with the name of the library in their imports."""
+    shutil.copytree(PROGRAMS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in folder.glob("*.py"):
+        text = file.read_text("utf-8")
+        file.write_text(re.sub(r"^(from|import) rq\b", rf"\1 {library}", text, flags=re.MULTILINE), "utf-8")
+
+
+def _environment() -> dict[str, str]:
+    """Without what would name another server or serializer."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RQ")}
+
+
+@contextmanager
+def _killed_in_the_end(processes: list[subprocess.Popen[str]]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("program", _names())
+def test_a_program_written_for_rq_sees_the_same_or_better(program: str, observed: dict[str, Any]) -> None:
+    theirs, ours = observed["rq"][program], observed["rqdeps"][program]
+    better = BETTER.get(program, {})
+    assert {name: theirs[name] for name in better} == {name: values[0] for name, values in better.items()}
+    assert ours == theirs | {name: values[1] for name, values in better.items()}
+
+
+def test_no_program_is_expected_to_see_better_that_is_not_there() -> None:
+    assert set(BETTER) <= set(_names())
