@@ -24,6 +24,9 @@ from rq_environments import RQ, environment
 
 PROGRAMS = Path(__file__).parent / "at_home"
 
+#: Those that hold programs.
+MODULES = ("enqueueing", "graphs", "looking")
+
 #: What rqdeps does otherwise, and why that is better: what a program observes under a name, by RQ and by rqdeps.
 BETTER: dict[str, dict[str, tuple[Any, Any]]] = {
     # A dependent of a failed job does not wait for ever.
@@ -44,7 +47,7 @@ BETTER: dict[str, dict[str, tuple[Any, Any]]] = {
 
 
 def _names() -> list[str]:
-    trees = [ast.parse((PROGRAMS / f"{module}.py").read_text("utf-8")) for module in ("enqueueing", "graphs", "looking")]
+    trees = [ast.parse((PROGRAMS / f"{module}.py").read_text("utf-8")) for module in MODULES]
     functions = [node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [name for name in functions if not name.startswith("_")]
 

@@ -35,7 +35,7 @@ def main() -> None:
 def _observe(program, connection):
     try:
         return program(connection)
-    except Exception:  # noqa: BLE001 - others shall run all the same
+    except Exception:
         return {"error": traceback.format_exc()}
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from at_home import tasks
 from rq import Queue, Repeat, Retry, SimpleWorker, Worker
 from rq.decorators import job
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.results import Result
+
+from at_home import tasks
 
 
 def hello(connection):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from at_home import tasks
 from rq import Queue, SimpleWorker
 from rq.group import Group
 from rq.job import Dependency, Job
+
+from at_home import tasks
 
 
 def chain(connection):
@@ -65,7 +66,7 @@ def of_what_never_was(connection):
     q = Queue(connection=connection)
     try:
         status = q.enqueue(tasks.add, 1, 2, depends_on="never").get_status()
-    except Exception as error:  # noqa: BLE001 - which one, is what is observed
+    except Exception as error:
         return {"status": type(error).__name__}
     return {"status": str(status.value)}
 

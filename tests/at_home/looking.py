@@ -7,7 +7,6 @@ import signal
 import time
 from datetime import datetime, timezone
 
-from at_home import tasks
 from rq import Callback, Queue, SimpleWorker, Worker, cancel_job, requeue_job
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation
@@ -19,6 +18,8 @@ from rq.registry import (
     FinishedJobRegistry,
     StartedJobRegistry,
 )
+
+from at_home import tasks
 
 
 def queue(connection):
@@ -97,7 +98,7 @@ def failed_ones_again(connection):
     requeued = requeue_job(jobs[0].id, connection=connection)
     try:
         registry.requeue("none")
-    except Exception as error:  # noqa: BLE001 - which one, is what is observed
+    except Exception as error:
         raised = type(error).__name__
     return {"queued": queued, "again": [requeued.id == jobs[0].id, requeued.get_status(), registry.count], "no": raised}
 

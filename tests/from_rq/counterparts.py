@@ -24,8 +24,17 @@ def faults_of(name: Name, verdicts: Verdicts) -> Iterator[str]:
     where = verdicts.counterpart(name)
     if not is_there(name, verdicts):
         yield f"{full_name(name)}: there is no {where}"
+    elif name.kind == "option":
+        yield from (f"{where}: there is no {fault}" for fault in _spellings_missing(name, _command(where), verdicts))
     elif name.kind in ("class", "function"):
         yield from (f"{where}: {fault}" for fault in _faults_of_parameters(name, _found(where), verdicts))
+
+
+def _spellings_missing(name: Name, found: Any, verdicts: Verdicts) -> Iterator[str]:
+    for written in name.parameters:
+        is_there = written in found.opts
+        if is_there != (_kind(verdicts.of_parameter(name, written)) != NOT_THERE):
+            yield written
 
 
 def _kind(verdict: Verdict | None) -> str:

@@ -34,7 +34,8 @@ class Name:
         module: where it is.
         path: its name there, such as ``Queue.enqueue``.
         kind: ``class``, ``function``, ``value``, ``attribute``, ``command`` or ``option``.
-        parameters: of a function, or of what makes a class's instances: those that can be given by name.
+        parameters: of a function, or of what makes a class's instances: those that can be given by name. Of an option:
+            how else it can be written.
         positional: those of them that can be given by position, in order.
     """
 
@@ -105,7 +106,8 @@ def parameters_of(function: Any) -> tuple[list[str], list[str]]:
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     ordered = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     if any(each.kind is each.VAR_KEYWORD for each in parameters) and inspect.isfunction(function):
-        named += [option for option in dict.fromkeys(_options_taken(function)) if option not in named]
+        taken = dict.fromkeys(_options_taken(function))
+        named += [option for option in taken if option not in {*named, "args", "kwargs"}]
     return named, ordered
 
 
@@ -121,10 +123,9 @@ def _options_taken(function: Any) -> Iterator[str]:
 def _taken_out(function: Any) -> Iterator[str]:
     for node in ast.walk(_tree_of(function)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "pop":
-            holder, key = node.func.value, node.args[0] if node.args else None
+            holder, key = node.func.value, node.args[0]
             if isinstance(holder, ast.Name) and holder.id == "kwargs" and isinstance(key, ast.Constant):
-                if key.value not in ("args", "kwargs"):
-                    yield key.value
+                yield key.value
 
 
 def _set_in_init(kind: type) -> Iterator[str]:
@@ -163,25 +164,29 @@ def commands_of(group: Any) -> Iterator[Name]:
 
     An option that every command has is listed once, as one of ``every command``.
     """
-    options = {path: options for path, options in _options_of(group)}
-    shared = set.intersection(*options.values())
+    options = dict(_options_of(group))
+    shared = set.intersection(*map(set, options.values()))
     yield Name(COMMANDS, EVERY_COMMAND, "command")
-    for option in sorted(shared):
-        yield Name(COMMANDS, f"{EVERY_COMMAND} {option}", "option")
+    yield from (_option(EVERY_COMMAND, each) for each in sorted(shared))
     for path, own in options.items():
         yield Name(COMMANDS, path, "command")
-        for option in sorted(own - shared):
-            yield Name(COMMANDS, f"{path} {option}", "option")
+        yield from (_option(path, each) for each in sorted(set(own) - shared))
 
 
-def _options_of(group: Any, prefix: str = "") -> Iterator[tuple[str, set[str]]]:
+def _options_of(group: Any, prefix: str = "") -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """The paths of all commands, and how the options of each can be written: first the longest way."""
     for name in sorted(group.list_commands(None)):
         command, path = group.get_command(None, name), f"{prefix}{name}"
         if hasattr(command, "list_commands"):
             yield from _options_of(command, f"{path} ")
         else:
-            options = [each.opts for each in command.params if each.param_type_name == "option"]
-            yield path, {max(names, key=len) for names in options}
+            options = [each for each in command.params if each.param_type_name == "option"]
+            yield path, [tuple(sorted(each.opts, key=len, reverse=True)) for each in options]
+
+
+def _option(path: str, written: tuple[str, ...]) -> Name:
+    longest, *others = written
+    return Name(COMMANDS, f"{path} {longest}", "option", others)
 
 
 def read(text: str) -> list[Name]:
