@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import click
@@ -17,6 +16,8 @@ from rqdeps.options import ALL_OPTION_NAMES, OPTION_NAMES
 
 #: Something that is there, and not worth a look: an attribute that instances are made with.
 _AN_ATTRIBUTE = object()
+
+_MISSING = object()
 
 
 def faults_of(name: Name, verdicts: Verdicts) -> Iterator[str]:
@@ -45,7 +46,7 @@ def _kind(verdict: Verdict | None) -> str:
 def is_there(name: Name, verdicts: Verdicts) -> bool:
     """Whether rqdeps has a name of RQ, be it under the name that a verdict says."""
     where = verdicts.counterpart(name)
-    return (_command(where) if name.module == COMMANDS else _found(where)) is not None
+    return (_command(where) if name.module == COMMANDS else _found(where)) is not _MISSING
 
 
 def _faults_of_parameters(name: Name, found: Any, verdicts: Verdicts) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _faults_of_parameters(name: Name, found: Any, verdicts: Verdicts) -> Iterato
     by_position = _positional_only(found)
     for parameter, kind in kinds.items():
         is_taken = parameter in named or (kind == BETTER and _position(name, parameter) < len(by_position))
-        if kind == NOT_THERE and parameter in named:
+        if kind == NOT_THERE and parameter in named and not _is_refused(name, parameter, verdicts):
             yield f"{parameter}= is there, other than the verdict says"
         elif kind != NOT_THERE and not is_taken:
             yield f"{parameter}= is not there"
@@ -66,19 +67,24 @@ def _faults_of_parameters(name: Name, found: Any, verdicts: Verdicts) -> Iterato
             yield f"what RQ takes as {theirs} by position would be {ours}"
 
 
+def _is_refused(name: Name, parameter: str, verdicts: Verdicts) -> bool:
+    """Whether rqdeps takes a parameter only to tell what to do instead, as the verdict says."""
+    verdict = verdicts.of_parameter(name, parameter)
+    return verdict is not None and verdict.note.startswith("refused")
+
+
 def _found(where: str) -> Any:
-    """What has this dotted name, or ``None``."""
-    module, parts = _module_in(where)
-    found: Any = module
+    """What has this dotted name, if anything."""
+    found, parts = _module_in(where)
     for part in parts:
         if inspect.isclass(found):
-            found = getattr(found, part, _AN_ATTRIBUTE) if part in members_of(found) else None
+            found = getattr(found, part, _AN_ATTRIBUTE) if part in members_of(found) else _MISSING
         else:
-            found = getattr(found, part, None)
+            found = getattr(found, part, _MISSING)
     return found
 
 
-def _module_in(where: str) -> tuple[ModuleType, list[str]]:
+def _module_in(where: str) -> tuple[Any, list[str]]:
     """The innermost module in a dotted name, and the names that follow it."""
     parts = where.split(".")
     for end in range(len(parts) - 1, 1, -1):
@@ -89,17 +95,20 @@ def _module_in(where: str) -> tuple[ModuleType, list[str]]:
     return importlib.import_module(parts[0]), parts[1:]
 
 
-def _command(where: str) -> click.Command | click.Parameter | None:
-    """The command, or the option of one, that is written like this; or ``None``."""
+def _command(where: str) -> Any:
+    """The command, or the option of one, that is written like this, if there is one."""
     found: Any = main
     for word in where.split()[1:]:
         if word.startswith("--"):
-            found = next((each for each in found.params if word in each.opts), None)
+            found = next((each for each in getattr(found, "params", ()) if word in each.opts), _MISSING)
         else:
-            found = found.get_command(click.Context(found), word) if hasattr(found, "get_command") else None
-        if found is None:
-            return None
+            found = _subcommand(found, word)
     return found
+
+
+def _subcommand(group: Any, name: str) -> Any:
+    command = group.get_command(click.Context(group), name) if isinstance(group, click.Group) else None
+    return _MISSING if command is None else command
 
 
 def _parameters_of(found: Any) -> tuple[set[str], list[str]]:

@@ -59,7 +59,7 @@ def _names_of_module(module: Any, package: str) -> Iterator[Name]:
     for name, value in sorted(vars(module).items()):
         if name.startswith("_") or inspect.ismodule(value) or name in ("TYPE_CHECKING", "logger"):
             continue
-        if not (inspect.isclass(value) or inspect.isfunction(value)):
+        if not (_is_class(value) or inspect.isfunction(value)):
             if name in assigned:
                 yield Name(module.__name__, name, "value")
         elif value.__module__ == module.__name__ or (_is_package(module) and value.__module__.startswith(package)):
@@ -112,7 +112,7 @@ def parameters_of(function: Any) -> tuple[list[str], list[str]]:
 
 
 def _options_taken(function: Any) -> Iterator[str]:
-    """The names that a function takes out of its ``**kwargs``, itself or by the parser of its module."""
+    """The names that a function takes out of its ``**kwargs``, itself or by what its class parses them with."""
     yield from _taken_out(function)
     owner = getattr(sys.modules[function.__module__], function.__qualname__.partition(".")[0], None)
     parser = getattr(owner, "parse_args", None)
@@ -153,6 +153,10 @@ def _tree_of(code: Any) -> ast.Module:
         return ast.parse(textwrap.dedent(inspect.getsource(code)))
     except (OSError, TypeError):  # an empty module, or a function that was made without source, as of a dataclass
         return ast.parse("")
+
+
+def _is_class(value: Any) -> bool:
+    return issubclass(type(value), type)  # Python 3.10 takes annotations such as list[int] for classes too
 
 
 def _is_package(module: Any) -> bool:
