@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import datetime, timedelta, timezone
 
 from rq import Queue, Repeat, Retry, SimpleWorker, Worker
@@ -58,6 +60,20 @@ def function_by_path(connection):
     job = q.enqueue("at_home.tasks.add", 3, 4)
     SimpleWorker(q, connection=connection).work(burst=True)
     return {"result": job.return_value()}
+
+
+def function_of_the_standard_library(connection):
+    q = Queue(connection=connection)
+    jobs = [q.enqueue(time.sleep, 0), q.enqueue("os.path.basename", "/a/b"), q.enqueue(len, [1, 2])]
+    SimpleWorker(q, connection=connection).work(burst=True)
+    return {"results": [job.return_value() for job in jobs], "names": [job.func_name for job in jobs]}
+
+
+def function_of_a_class(connection):
+    q = Queue(connection=connection)
+    job = q.enqueue(tasks.Sums.add, 1, 2)
+    SimpleWorker(q, connection=connection).work(burst=True)
+    return {"result": job.return_value(), "status": job.get_status()}
 
 
 def coroutine(connection):
@@ -182,6 +198,15 @@ def later(connection):
     }
 
 
+def moment_without_a_zone(connection):
+    q = Queue(connection=connection)
+    try:
+        q.enqueue_at(datetime(2100, 1, 1), tasks.add, 1, 2)
+    except ValueError:
+        return {"refused": True}
+    return {"refused": False}
+
+
 def at_last(connection):
     q = Queue(connection=connection)
     job = q.enqueue_at(datetime.now(timezone.utc), tasks.add, 1, 2)
@@ -279,7 +304,23 @@ def retried_by_its_return(connection):
     q = Queue(connection=connection)
     job = q.enqueue(tasks.ask_for_another_try)
     SimpleWorker(q, connection=connection).work(burst=True)
-    return {"tries": int(connection.get("tries")), "result": job.return_value()}
+    return {"tries": int(connection.get("tries")), "status": job.get_status(), "result": job.return_value()}
+
+
+def waited_for(connection):
+    q = Queue(connection=connection)
+    good, bad = q.enqueue(tasks.note, "good"), q.enqueue(tasks.fail)
+    pid = os.fork()
+    if not pid:
+        SimpleWorker(q, connection=connection).work(burst=True)
+        os._exit(0)
+    found = good.latest_result(timeout=20), bad.latest_result(timeout=20)
+    os.waitpid(pid, 0)
+    return {
+        "types": [each.type.name for each in found],
+        "good": [found[0].return_value, found[0].exc_string],
+        "bad": [found[1].return_value, "ValueError: no way" in found[1].exc_string, "no way" in bad.exc_info],
+    }
 
 
 def timed_out(connection):

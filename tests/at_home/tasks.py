@@ -12,6 +12,12 @@ def add(x, y=0):
     return x + y
 
 
+class Sums:
+    @staticmethod
+    def add(x, y):
+        return x + y
+
+
 async def add_later(x, y):
     return x + y
 
@@ -46,7 +52,7 @@ def ask_for_another_try():
 
 def who_am_i():
     job = get_current_job()
-    return [job.id, job.origin, job.get_status(), job.func_name, job.description]
+    return [job.id, job.origin, job.get_status().value, job.func_name, job.description]
 
 
 def leave_meta(value):
