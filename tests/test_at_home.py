@@ -27,7 +27,7 @@ PROGRAMS = Path(__file__).parent / "at_home"
 #: Those that hold programs.
 MODULES = ("enqueueing", "graphs", "looking")
 
-#: What rqdeps does otherwise: what a program observes under a name, by RQ and by rqdeps. ``docs/from-rq.md`` says it too.
+#: What rqdeps does otherwise, as ``docs/from-rq.md`` says: what a program observes under a name, by RQ and by rqdeps.
 OTHERWISE: dict[str, dict[str, tuple[Any, Any]]] = {
     # A dependent of a failed job does not wait for ever.
     "after_a_failure": {"stuck": ("deferred", "upstream_failed")},
@@ -48,7 +48,11 @@ OTHERWISE: dict[str, dict[str, tuple[Any, Any]]] = {
     # What became of a job can be told for a while, whatever becomes of its result.
     "result_kept_for_no_time": {"exists": (False, True)},
     # Dependents of a canceled job don't run as if it had succeeded, unless they say so themselves.
-    "canceled_above_and_released": {"refused": (False, True), "second": ("finished", None)},
+    "canceled_above_and_released": {
+        "refused": (False, True),
+        "first": ("canceled", "queued"),
+        "second": ("finished", None),
+    },
     # A job asks for another attempt by raising.
     "retried_by_its_return": {"tries": (3, 1), "status": ("finished", "failed"), "result": (3, None)},
 }

@@ -9,10 +9,11 @@ A file has a table for each module or class, and in it a line for each name, or 
     "enqueue(pipeline)" = "not there: ..."
     "(serializer)" = "better: ..."
 
-``same as NAME`` and ``better as NAME`` say that rqdeps has it elsewhere than under the same name. In parentheses stand
-parameters: of one function, or, without its name, of all functions of that table. Parameters that rqdeps calls as RQ
-does need no line. What is not there has no members or parameters of its own: one line will do for a class, and ``"*"``
-for a module. A note that begins with "refused" is on a parameter that rqdeps takes to tell what to do instead.
+``same as NAME`` and ``better as NAME`` say that rqdeps has it elsewhere than under the same name; ``CLASS.*`` is a place
+for several. In parentheses stand parameters: of one function, or, without its name, of all functions of that table.
+Parameters that rqdeps calls as RQ does need no line. What is not there has no members or parameters of its own: one line
+will do for a class, and ``"*"`` for a module. A note that begins with "refused" is on a parameter that rqdeps takes to
+tell what to do instead.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Verdicts:
         """Where rqdeps has it: as the verdict says, or else under the same name in the counterpart of what holds it."""
         own = self.by_name.get(full_name(name))
         if own is not None and own.counterpart:
-            return own.counterpart
+            return own.counterpart.replace(_EVERYTHING, name.path.rpartition(".")[2])
         if name.module == COMMANDS:
             return f"rqdeps {name.path}"
         holder, _, last = name.path.rpartition(".")
