@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 
 from rq import Callback, Queue, SimpleWorker, Worker, cancel_job, requeue_job
 from rq.command import send_stop_job_command
@@ -188,6 +191,17 @@ def workers(connection):
     worker = SimpleWorker([q], "carl", connection=connection)
     worked = worker.work(max_jobs=1)
     return {"before": before, "name": worker.name, "worked": worked, "left": len(q)}
+
+
+def on_the_command_line(connection):
+    q = Queue("mail", connection=connection)
+    job = q.enqueue(tasks.add, 1, 2)
+    where = connection.connection_pool.connection_kwargs
+    command = Path(sys.executable).with_name(Job.__module__.partition(".")[0])
+    options = ["--burst", "-n", "carl", "-u", f"unix://{where['path']}?db={where['db']}"]
+    done = subprocess.run([command, "worker", *options, "high", "mail"], capture_output=True, check=False)
+    job.refresh()
+    return {"exit_code": done.returncode, "result": job.return_value(), "worker": job.worker_name}
 
 
 def idle(connection):

@@ -9,11 +9,11 @@ A file has a table for each module or class, and in it a line for each name, or 
     "enqueue(pipeline)" = "not there: ..."
     "(serializer)" = "better: ..."
 
-``same as NAME`` and ``better as NAME`` say that rqdeps has it elsewhere than under the same name; ``CLASS.*`` is a place
-for several. In parentheses stand parameters: of one function, or, without its name, of all functions of that table.
-Parameters that rqdeps calls as RQ does need no line. What is not there has no members or parameters of its own: one line
-will do for a class, and ``"*"`` for a module. A note that begins with "refused" is on a parameter that rqdeps takes to
-tell what to do instead.
+``same as NAME`` and ``better as NAME`` say that rqdeps has it elsewhere than under the same name; ``CLASS.*`` is where
+it has several. In parentheses stand parameters: of one function, or, without its name, of all functions of that table.
+Parameters that rqdeps calls as RQ does need no line. What is not there has no members or parameters of its own: one
+line will do for a class, and ``"*"`` for a module. A note that begins with "refused" is on a parameter that rqdeps
+takes to tell what to do instead.
 """
 
 from __future__ import annotations
