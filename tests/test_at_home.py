@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,20 +66,24 @@ def _names() -> list[str]:
 
 @pytest.fixture(scope="module")
 def observed(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What all programs observe, by RQ and by rqdeps, which run side by side."""
+    """What all programs observe, by RQ and by rqdeps: those of each module in a process of their own, side by side."""
     server = start_server(servers.VALKEY_9)
     server.clear()
     pythons = {"rq": environment(RQ), "rqdeps": Path(sys.executable)}
     running = {}
-    for database, (library, python) in enumerate(pythons.items()):
+    for library, python in pythons.items():
         folder = tmp_path_factory.mktemp(library)
         _copy(folder / "at_home", library)
-        command = [python, "-m", "at_home", str(server.socket), str(database)]
-        running[library] = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True)
-    with _killed_in_the_end(list(running.values())):
-        told = {library: process.communicate(timeout=120)[0] for library, process in running.items()}
+        for module in MODULES:
+            command = [python, "-m", "at_home", str(server.socket), str(len(running)), module]
+            process = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, text=True)
+            running[library, module] = process
+    found: dict[str, Any] = {library: {} for library in pythons}
+    with _killed_in_the_end(running.values()):
+        for (library, _), process in running.items():
+            found[library] |= json.loads(process.communicate(timeout=120)[0])
     server.clear()
-    return {library: json.loads(text) for library, text in told.items()}
+    return found
 
 
 def _copy(folder: Path, library: str) -> None:
@@ -96,7 +100,7 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _killed_in_the_end(processes: list[subprocess.Popen[str]]) -> Iterator[None]:
+def _killed_in_the_end(processes: Collection[subprocess.Popen[str]]) -> Iterator[None]:
     try:
         yield
     finally:
@@ -108,10 +112,14 @@ def _killed_in_the_end(processes: list[subprocess.Popen[str]]) -> Iterator[None]
 @pytest.mark.parametrize("program", _names())
 def test_a_program_written_for_rq_sees_what_it_sees_on_rq(program: str, observed: dict[str, Any]) -> None:
     theirs, ours = observed["rq"][program], observed["rqdeps"][program]
+    for each in (theirs, ours):
+        assert "error" not in each, each["error"]
     otherwise = OTHERWISE.get(program, {})
-    assert {name: theirs.get(name) for name in otherwise} == {name: values[0] for name, values in otherwise.items()}
-    assert {name: ours.get(name) for name in otherwise} == {name: values[1] for name, values in otherwise.items()}
-    assert {**ours, **dict.fromkeys(otherwise)} == {**theirs, **dict.fromkeys(otherwise)}
+    by_rq = {name: values[0] for name, values in otherwise.items()}
+    by_rqdeps = {name: values[1] for name, values in otherwise.items()}
+    assert {name: theirs.get(name) for name in otherwise} == by_rq
+    assert {name: ours.get(name) for name in otherwise} == by_rqdeps
+    assert {**ours, **by_rqdeps} == {**theirs, **by_rqdeps}
 
 
 def test_what_is_expected_otherwise_is_of_a_program() -> None:

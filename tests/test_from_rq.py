@@ -81,7 +81,8 @@ def test_no_verdict_is_on_something_that_rq_does_not_have(names: list[Name], ver
 
 def test_what_is_said_to_be_there_is_there_and_takes_what_rq_takes(names: list[Name], verdicts: Verdicts) -> None:
     there = [name for name in names if (found := verdicts.of(name)) is not None and found.kind != NOT_THERE]
-    assert [fault for name in there for fault in faults_of(name, verdicts)] == []
+    faults = [fault for name in there for fault in faults_of(name, verdicts)]
+    assert not faults, "\n".join(faults)
 
 
 def test_what_is_said_not_to_be_there_is_not(names: list[Name], verdicts: Verdicts) -> None:

@@ -1,4 +1,7 @@
-"""Runs all programs on the server at a socket, in one of its databases, and prints what they observe as JSON."""
+"""Runs the programs of a module on the server at a socket, in one of its databases.
+
+Prints what they observe, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,19 @@ import warnings
 
 from redis import Redis
 
-MODULES = ("enqueueing", "graphs", "looking")
-
 
 def main() -> None:
-    """Runs the programs whose names are given, or all."""
-    socket, database, *only = sys.argv[1:]
+    """Runs the programs."""
+    socket, database, module = sys.argv[1:]
     logging.disable()
     warnings.simplefilter("ignore")
     observed = {}
-    for module in MODULES:
-        for name, program in vars(importlib.import_module(f"at_home.{module}")).items():
-            if not inspect.isfunction(program) or program.__module__ != f"at_home.{module}" or name.startswith("_"):
-                continue
-            if not only or name in only:
-                with Redis(unix_socket_path=socket, db=int(database)) as connection:
-                    connection.flushdb()
-                    observed[name] = _observe(program, connection)
+    for name, program in vars(importlib.import_module(f"at_home.{module}")).items():
+        is_here = inspect.isfunction(program) and program.__module__ == f"at_home.{module}"
+        if is_here and not name.startswith("_"):
+            with Redis(unix_socket_path=socket, db=int(database)) as connection:
+                connection.flushdb()
+                observed[name] = _observe(program, connection)
     json.dump(observed, sys.stdout)
 
 
