@@ -142,7 +142,7 @@ class Worker:
 
     @classmethod
     def all(
-        cls, connection: Redis | None = None, queue: Queue | None = None, *, url: str | None = None
+        cls, connection: Redis | None = None, *, queue: Queue | None = None, url: str | None = None
     ) -> list[WorkerInfo]:
         """The workers that are alive.
 
@@ -155,9 +155,9 @@ class Worker:
         return store.perform(alive_workers(None if queue is None else queue.name))
 
     @classmethod
-    def count(cls, connection: Redis | None = None, queue: Queue | None = None, *, url: str | None = None) -> int:
+    def count(cls, connection: Redis | None = None, *, queue: Queue | None = None, url: str | None = None) -> int:
         """How many workers are alive; see ``all``."""
-        return len(cls.all(connection, queue, url=url))
+        return len(cls.all(connection, queue=queue, url=url))
 
     @property
     def address(self) -> str:
