@@ -51,6 +51,7 @@ def assert_enqueued(function: Function, **wanted: Unpack[WantedOptions]) -> Job[
         AssertionError: there is none, or not the number wanted. It names the jobs that there are, the most similar
             first, each with what is different.
     """
+    __tracebackhide__ = True
     store = _store_of(wanted)
     looked = _Look(function, wanted, store)
     count = wanted.get("count")
@@ -66,6 +67,7 @@ def assert_not_enqueued(function: Function, **wanted: Unpack[WantedOptions]) -> 
         AssertionError: there is one.
         TypeError: ``count`` was given.
     """
+    __tracebackhide__ = True
     if "count" in wanted:
         raise TypeError("assert_not_enqueued takes no count: it is 0")
     looked = _Look(function, {**wanted, "count": 0}, _store_of(wanted))
@@ -87,6 +89,7 @@ def assert_ran_before(first: Job[Any] | Function, second: Job[Any] | Function, *
     Raises:
         AssertionError: it was otherwise, or one of them has not run.
     """
+    __tracebackhide__ = True
     queue = queue or current_queue()
     runs = queue.runs if isinstance(queue, FakeQueue) else stored_runs(all_jobs(queue.store))
     before, after = _runs_of(first, runs), _runs_of(second, runs)
@@ -104,6 +107,7 @@ def assert_finished(job: Job[R]) -> R:
     Raises:
         AssertionError: it has not. It says where the job stands, with the traceback of its last error.
     """
+    __tracebackhide__ = True
     if job.get_status() is not JobStatus.FINISHED:
         raise AssertionError(_standing(job))
     return job.result
@@ -120,6 +124,7 @@ def assert_failed(job: Job[Any], error: type[BaseException] | str | None = None,
     Raises:
         AssertionError: it has not failed, or for another reason.
     """
+    __tracebackhide__ = True
     if job.get_status() is not JobStatus.FAILED:
         raise AssertionError(_standing(job))
     last = job.attempts[-1]

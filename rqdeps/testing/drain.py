@@ -120,6 +120,7 @@ class Drain(Loop):
         Raises:
             EndlessDrainError: there is more to do after that many.
         """
+        __tracebackhide__ = True  # of what pytest shows, when it is the job that has failed
         done: list[Run] = []
         while (held := self._next()) is not None:
             if len(done) == most:
@@ -160,6 +161,7 @@ class Drain(Loop):
         return True  # no report claims the next job: nothing is held when an exception is raised
 
     def _raise_if_due(self, run: Run, *, raises: bool) -> None:
+        __tracebackhide__ = True
         error = self._error
         if error is None:
             return

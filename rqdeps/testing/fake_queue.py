@@ -18,7 +18,7 @@ from rqdeps.testing.current import being_current
 from rqdeps.testing.drain import Drain, Stage, look_after_all
 from rqdeps.testing.fake_server import FakeServer
 from rqdeps.testing.history import Run
-from rqdeps.testing.take_over import take_over
+from rqdeps.testing.take_over import Place, take_over
 from rqdeps.worker.following import Handler
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ class FakeQueue(Queue):
         other.name = Queue.on(name, self._store).name
         return other
 
-    def take_over(self, *places: Queue | str | None) -> None:
+    def take_over(self, *places: Place) -> None:
         """Has programs under test come here that were made for a server, until ``close``.
 
         Args:
-            *places: queues that a module has made, ``take_over(app.queue)``: they put their jobs here; or URLs:
-                whatever is made with ``url=`` from now on comes here, ``AsyncQueue`` too; or ``None`` for what is
-                made without a connection or URL.
+            *places: queues that a module has made, ``take_over(app.queue)``; ``redis.Redis`` clients that queues are
+                made with while the test runs; URLs, for whatever is made with ``url=`` while the test runs,
+                ``AsyncQueue`` too; ``None`` for what is made without a connection or URL.
         """
         take_over(places, self._store, StandIn(self._server.client, self._server.async_client), self._undo)
 
@@ -121,9 +121,11 @@ class FakeQueue(Queue):
         Raises:
             EndlessDrainError: there is more to do after ``max_jobs`` attempts.
         """
+        __tracebackhide__ = True
         names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]
         drain = Drain(self._store, self._stage, names or [self.name, None], tuple(exception_handlers))
-        return [Job(run.job_id, self._store) for run in drain.run_ready(raises=raises, most=max_jobs)]
+        runs = list(drain.run_ready(raises=raises, most=max_jobs))
+        return [Job(run.job_id, self._store) for run in runs]
 
     # Time
 

@@ -16,7 +16,7 @@ from rqdeps.queue import Queue
 from rqdeps.store import connect
 from rqdeps.store.connection import StandIn
 from rqdeps.testing.current import being_current
-from rqdeps.testing.take_over import take_over
+from rqdeps.testing.take_over import Place, take_over
 
 
 class RealServer:
@@ -58,7 +58,7 @@ class RealServer:
         """A queue on it."""
         return Queue(name, url=self.url, serializer=serializer)
 
-    def take_over(self, *places: Queue | str | None) -> None:
+    def take_over(self, *places: Place) -> None:
         """Has programs under test come here that were made for another server; see ``FakeQueue.take_over``."""
         take_over(places, connect(self.url), StandIn(self._client, self._async_client), self._undo)
 
