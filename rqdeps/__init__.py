@@ -7,7 +7,7 @@ from rqdeps.version import __version__
 
 if TYPE_CHECKING:
     from rqdeps.aio import AsyncJob, AsyncQueue, AsyncWorkflow
-    from rqdeps.callback import Callback
+    from rqdeps.callbacks import Callback
     from rqdeps.custom import Serializer
     from rqdeps.dependency import Dependency
     from rqdeps.errors import (
@@ -43,7 +43,7 @@ _HOMES = {
     "AsyncJob": "rqdeps.aio",
     "AsyncQueue": "rqdeps.aio",
     "AsyncWorkflow": "rqdeps.aio",
-    "Callback": "rqdeps.callback",
+    "Callback": "rqdeps.callbacks",
     "Serializer": "rqdeps.custom",
     "Dependency": "rqdeps.dependency",
     "DependencyCycleError": "rqdeps.errors",

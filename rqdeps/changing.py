@@ -11,8 +11,8 @@ from rqdeps.enqueueing import carry_on_cascades
 from rqdeps.errors import GraphTooLargeError, NoSuchJobError, UpstreamFailedError
 from rqdeps.job_record import JobRecord, opened_payload, refresh
 from rqdeps.lineage import culprits, edges_of, refuse_circle
+from rqdeps.overview import MOST_JOBS
 from rqdeps.reading import fetch_fields
-from rqdeps.registry import MOST_JOBS
 from rqdeps.signing import Keyring, seal_result
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
@@ -62,8 +62,9 @@ def _cancel_joined(job_id: str) -> Conversation[None]:
             waited_for = [each for each in fallbacks if each is not None]
 
 
-#: What ``cancel`` says of jobs that are canceled, or will be once they have stopped, or what they join has.
-_BEING_CANCELED = (JobStatus.CANCELED, JobStatus.STARTED, JobStatus.JOINING)
+#: What ``cancel`` says of jobs that are canceled, or will be once they have stopped, or what they join has; and of those
+#: that would have run again.
+_BEING_CANCELED = (JobStatus.CANCELED, JobStatus.STARTED, JobStatus.JOINING, "repeating")
 
 
 def _cancel_some(job_ids: Sequence[str]) -> Conversation[list[str]]:

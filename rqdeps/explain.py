@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rqdeps.job_record import JobRecord, refresh
 from rqdeps.lineage import EdgePages, culprits, edges_of
-from rqdeps.registry import alive_workers
+from rqdeps.overview import alive_workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import reads

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rqdeps.attempts import stored_moment, worker_of
-from rqdeps.callback import Callbacks
+from rqdeps.callbacks import Callbacks
 from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError, SerializationError

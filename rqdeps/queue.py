@@ -15,7 +15,7 @@ from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, release
 from rqdeps.enqueuer import Enqueuer
 from rqdeps.ids import check_queue_name
 from rqdeps.job import Job, fetch_jobs, store_of
-from rqdeps.registry import counts_of, counts_per_queue, ids_in
+from rqdeps.overview import counts_of, counts_per_queue, ids_in
 from rqdeps.status import JobStatus
 from rqdeps.store import Store
 from rqdeps.store.calls import changes, reads

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from rqdeps.attempts import stored_moment
 from rqdeps.durations import format_time
+from rqdeps.overview import alive_workers
 from rqdeps.progress_line import bar
-from rqdeps.registry import alive_workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import workflows

@@ -10,7 +10,7 @@ from clocks import Clock, clock_of_server
 from redis import Redis
 
 from rqdeps import Job, Queue
-from rqdeps.registry import workers
+from rqdeps.overview import workers
 from rqdeps.store.calls import claims, staging, upkeep
 from rqdeps.store.calls.claims import Claimed
 from rqdeps.store.scripts import BUDGET

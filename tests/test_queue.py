@@ -34,7 +34,7 @@ from rqdeps import (
 )
 from rqdeps.enqueuer import WithOptions
 from rqdeps.errors import DependencyCycleError, SerializationError, UnsupportedFunctionError
-from rqdeps.registry import workers
+from rqdeps.overview import workers
 from rqdeps.store import connect
 from rqdeps.store.invariants import check_invariants
 

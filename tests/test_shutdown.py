@@ -17,7 +17,7 @@ from redis import Redis
 
 from rqdeps import Queue, Worker
 from rqdeps.cli import main
-from rqdeps.registry import ALIVE_MS
+from rqdeps.overview import ALIVE_MS
 from rqdeps.worker import supervisor
 from rqdeps.worker.options import ISOLATIONS
 

@@ -15,7 +15,7 @@ import steps
 
 from rqdeps import AsyncJob, AsyncQueue, AsyncWorkflow, Job, Workflow
 from rqdeps.errors import DependencyCycleError, NoSuchJobError, UpstreamFailedError
-from rqdeps.registry import workers
+from rqdeps.overview import workers
 from rqdeps.store.scripts import BUDGET
 
 #: More jobs than one call saves, and more dependents than one call tells.

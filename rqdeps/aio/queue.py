@@ -16,7 +16,7 @@ from rqdeps.dependency import job_ids_of
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, release
 from rqdeps.ids import check_queue_name
-from rqdeps.registry import counts_of, counts_per_queue, ids_in
+from rqdeps.overview import counts_of, counts_per_queue, ids_in
 from rqdeps.status import JobStatus
 from rqdeps.store import AsyncStore
 from rqdeps.store.calls import changes, reads

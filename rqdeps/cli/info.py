@@ -8,7 +8,7 @@ import click
 
 from rqdeps.cli.options import url_option
 from rqdeps.durations import format_ms
-from rqdeps.registry import WorkerInfo, counts_per_queue, workers
+from rqdeps.overview import WorkerInfo, counts_per_queue, workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import reads

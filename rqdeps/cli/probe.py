@@ -8,7 +8,7 @@ import click
 
 from rqdeps.durations import format_ms
 from rqdeps.errors import ConnectionUnavailableError
-from rqdeps.registry import ALIVE_MS, workers
+from rqdeps.overview import ALIVE_MS, workers
 from rqdeps.store import connect
 
 

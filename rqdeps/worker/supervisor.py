@@ -167,6 +167,7 @@ class Supervisor:
                 self._holdings.note_end(held, report)
             if death.ran is not None:
                 self._holdings.note_end(*death.ran)
+            self._holdings.give_back(death.cut_short)
             self._holdings.put_first(death.waiting)
 
     # Talking with the server: one request at a time, the most urgent first

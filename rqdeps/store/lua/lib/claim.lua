@@ -45,6 +45,20 @@ local function take(entry, queue, holder, lease_ms, begun, has_limit)
   }
 end
 
+-- Claims one job by its id, if it waits in its queue. Returns what the worker needs, or nil.
+function claim.one(id, holder, lease_ms)
+  local j = job.read(id)
+  if not j or j.status ~= 'queued' then
+    return nil
+  end
+  local entry, list = j.id .. ':' .. j.epoch, key('queue', j.queue)
+  if redis.call('LREM', list, -1, entry) == 0 then -- it was put there last, mostly
+    return nil
+  end
+  local _, has_limit = wake.room(j.queue)
+  return take(entry, j.queue, holder, lease_ms, true, has_limit) or nil
+end
+
 -- Claims up to `want` jobs, within the budget and the limit of each queue, from the first queue first. The first `begin`
 -- of them begin at once; the others wait in the worker, and have not begun until it says so. Also returns whether the
 -- queues may hold more that could be claimed now.

@@ -186,6 +186,16 @@ function new_jobs.enter_workflows()
   end
 end
 
+-- Enters fresh jobs into their groups.
+function new_jobs.enter_groups()
+  for _, j in ipairs(new_jobs.fresh) do
+    if j.group then
+      redis.call('SADD', PREFIX .. 'groups', j.group)
+      redis.call('ZADD', key('group', j.group), digits(now), j.id)
+    end
+  end
+end
+
 function new_jobs.register_queues()
   for _, queue in ipairs(new_jobs.queues) do
     redis.call('SADD', PREFIX .. 'queues', queue)

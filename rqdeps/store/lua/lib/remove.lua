@@ -6,7 +6,7 @@ local remove = {}
 
 -- Everything of a job that may stand in a key of its own.
 local PARTS = {
-  'job', 'payload', 'result', 'meta', 'function', 'retry', 'callbacks', 'description', 'reason', 'attempts',
+  'job', 'payload', 'result', 'meta', 'function', 'retry', 'repeat', 'callbacks', 'description', 'reason', 'attempts',
   'dependencies', 'dependents', 'joins', 'progress', 'log',
 }
 
@@ -43,6 +43,10 @@ function remove.begin(j, policy, takes_members)
   if j.open then
     move(j, 'canceled', { 'deleting', j.deleting })
   else
+    if j.repeat_due then
+      end_wait_for_repetition(j)
+      job.drop(j, { 'repeat_due' })
+    end
     redis.call('HSET', key('job', j.id), 'deleting', j.deleting)
   end
   leave_stand_in(j)
@@ -183,6 +187,14 @@ local function leave_workflow(j)
   end
 end
 
+-- A group goes with the last of its jobs.
+local function leave_group(j)
+  redis.call('ZREM', key('group', j.group), j.id)
+  if redis.call('EXISTS', key('group', j.group)) == 0 then
+    redis.call('SREM', PREFIX .. 'groups', j.group)
+  end
+end
+
 -- The steps by which a job goes from where others refer to it. Each returns what it cost, and whether it is done.
 local function part_some(j, budget)
   local cost, done = 0, true
@@ -206,6 +218,9 @@ function remove.some(j, budget)
   if has_parted then
     if j.workflow then
       leave_workflow(j)
+    end
+    if j.group then
+      leave_group(j)
     end
     local keys = {}
     for i, part in ipairs(PARTS) do
