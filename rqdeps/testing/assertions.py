@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rqdeps.functions import path_of
 from rqdeps.job import Job, fetch_jobs
+from rqdeps.overview import MOST_JOBS, counts_per_queue, ids_in
 from rqdeps.queue import Queue
-from rqdeps.registry import MOST_JOBS, counts_per_queue, ids_in
 from rqdeps.retry import mro_names
 from rqdeps.status import JobStatus
 from rqdeps.store import Store

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from rqdeps.durations import LONGEST_MS
 from rqdeps.job import Job
-from rqdeps.registry import counts_per_queue
+from rqdeps.overview import counts_per_queue
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation, Store
 from rqdeps.store.calls import claims, upkeep
