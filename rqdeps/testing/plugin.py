@@ -27,7 +27,7 @@ def rqdeps_queue() -> Iterator[FakeQueue]:
     try:
         queue = testing.FakeQueue()
     except testing.TestingExtraMissingError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     with queue:
         yield queue
 
@@ -38,7 +38,7 @@ def _rqdeps_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSer
     try:
         server.__enter__()
     except EmbeddedServerError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     with server:
         yield server
 
