@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         assert_not_enqueued,
         assert_ran_before,
     )
-    from rqdeps.testing.errors import EndlessDrainError, TestingExtraMissingError
+    from rqdeps.testing.errors import EndlessDrainError, ExtraMissingError
     from rqdeps.testing.fake_queue import FakeQueue
     from rqdeps.testing.server import RealServer
     from rqdeps.testing.worker_process import WorkerProcess
@@ -26,7 +26,7 @@ _HOMES = {
     "EndlessDrainError": "errors",
     "FakeQueue": "fake_queue",
     "RealServer": "server",
-    "TestingExtraMissingError": "errors",
+    "ExtraMissingError": "errors",
     "WorkerProcess": "worker_process",
     "assert_enqueued": "assertions",
     "assert_failed": "assertions",
@@ -51,9 +51,9 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "EndlessDrainError",
+    "ExtraMissingError",
     "FakeQueue",
     "RealServer",
-    "TestingExtraMissingError",
     "WorkerProcess",
     "assert_enqueued",
     "assert_failed",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rqdeps.functions import path_of
-from rqdeps.job import Job, fetch_jobs
-from rqdeps.overview import MOST_JOBS, counts_per_queue, ids_in
+from rqdeps.job import Job
 from rqdeps.queue import Queue
 from rqdeps.retry import mro_names
 from rqdeps.status import JobStatus
@@ -17,16 +15,13 @@ from rqdeps.store import Store
 from rqdeps.testing.current import current_queue
 from rqdeps.testing.fake_queue import FakeQueue
 from rqdeps.testing.history import Run, stored_runs, told
-from rqdeps.testing.wanted import Function, Wanted, WantedOptions
-from rqdeps.text import times
+from rqdeps.testing.look import Look, all_jobs
+from rqdeps.testing.wanted import Function, WantedOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 R = TypeVar("R")
-
-#: How many jobs the text of an assertion that failed names.
-_MOST_NAMED = 12
 
 
 @overload
@@ -50,14 +45,16 @@ def assert_enqueued(function: Function, **wanted: Unpack[WantedOptions]) -> Job[
     Raises:
         AssertionError: there is none, or not the number wanted. It names the jobs that there are, the most similar
             first, each with what is different.
+        ValueError: the ``count`` that is wanted is less than 1.
     """
     __tracebackhide__ = True
-    store = _store_of(wanted)
-    looked = _Look(function, wanted, store)
     count = wanted.get("count")
-    if not looked.found if count is None else len(looked.found) != count:
-        raise AssertionError(looked.told())
-    return looked.found[0] if looked.found else Job("none", store)
+    if count is not None and count < 1:
+        raise ValueError(f"count is at least 1, not {count}: assert_not_enqueued is for none")
+    look = Look(function, wanted, _store_of(wanted))
+    if not look.found or (count is not None and len(look.found) != count):
+        raise AssertionError(look.told(count))
+    return look.found[0]
 
 
 def assert_not_enqueued(function: Function, **wanted: Unpack[WantedOptions]) -> None:
@@ -70,9 +67,9 @@ def assert_not_enqueued(function: Function, **wanted: Unpack[WantedOptions]) -> 
     __tracebackhide__ = True
     if "count" in wanted:
         raise TypeError("assert_not_enqueued takes no count: it is 0")
-    looked = _Look(function, {**wanted, "count": 0}, _store_of(wanted))
-    if looked.found:
-        raise AssertionError(looked.told())
+    look = Look(function, wanted, _store_of(wanted))
+    if look.found:
+        raise AssertionError(look.told(0))
 
 
 def assert_ran_before(first: Job[Any] | Function, second: Job[Any] | Function, *, queue: Queue | None = None) -> None:
@@ -133,53 +130,6 @@ def assert_failed(job: Job[Any], error: type[BaseException] | str | None = None,
         raise AssertionError(f"it failed with another exception than {wanted}: {_standing(job)}")
     if match is not None and not re.search(match, last.message):
         raise AssertionError(f"what its exception said does not match {match!r}: {_standing(job)}")
-
-
-def all_jobs(store: Store) -> list[Job[Any]]:
-    """All jobs there are, in the order in which they were made, with classes in their arguments imported."""
-    ids = [
-        job_id
-        for queue, counts in store.perform(counts_per_queue()).items()
-        for status, count in counts.items()
-        if count
-        for job_id in store.perform(ids_in(queue, status, 0, MOST_JOBS))
-    ]
-    jobs = [job for job in fetch_jobs(ids, store.with_codec(store.codec.for_worker())) if job is not None]
-    return sorted((job for job in jobs if job.func_name), key=lambda job: (job.created_at, job.id))
-
-
-class _Look:
-    """A look for a job that a test wants, and what there is."""
-
-    def __init__(self, function: Function, options: WantedOptions, store: Store) -> None:
-        self._count = options.get("count")
-        self._all = all_jobs(store)
-        self._wanted = Wanted(function, options, {job.id: job for job in self._all})
-        self._differences = {
-            job.id: self._wanted.differences(job) for job in self._all if job.func_name == self._wanted.path
-        }
-        self.found = [job for job in self._all if self._differences.get(job.id) == []]
-
-    def told(self) -> str:
-        """What was wanted, and what there is: what is most similar first."""
-        number = "no job" if not self.found else times(len(self.found), "job")
-        more = "" if self._count is None else f", where {self._count} {'is' if self._count == 1 else 'are'} wanted"
-        head = f"{number} calls {self._wanted}{more}" if len(self.found) < 2 else f"{number} call {self._wanted}{more}"  # noqa: PLR2004
-        if not self._all:
-            return f"{head}: nothing was enqueued"
-        lines = [self._line(job) for job in sorted(self._all, key=self._distance)[:_MOST_NAMED]]
-        left = len(self._all) - len(lines)
-        return "\n".join([f"{head}. Enqueued were:", *lines, *([f"  and {left} more"] if left else [])])
-
-    def _distance(self, job: Job[Any]) -> tuple[float, ...]:
-        differences = self._differences.get(job.id)
-        if differences is not None:
-            return (0, len(differences))
-        return (1, -SequenceMatcher(None, job.func_name, self._wanted.path).ratio())
-
-    def _line(self, job: Job[Any]) -> str:
-        line = f"  {job.description}  {job.loaded_status} in {job.origin}"
-        return "\n".join([line, *(f"    ≠ {difference}" for difference in self._differences.get(job.id, []))])
 
 
 def _store_of(wanted: WantedOptions) -> Store:

@@ -12,10 +12,8 @@ from rqdeps.text import times
 _NAMED = 3
 
 
-class TestingExtraMissingError(RqdepsError, ImportError):
+class ExtraMissingError(RqdepsError, ImportError):
     """A package is not installed that only tests need."""
-
-    __test__ = False  # for pytest, which takes what is called Test… for tests
 
     def __init__(self, what: str, package: str) -> None:
         super().__init__(f"{what} needs the package {package}, which is not installed: pip install 'rqdeps[testing]'")

@@ -44,7 +44,7 @@ class FakeQueue(Queue):
         serializer: how arguments and results are written; see ``Queue``.
 
     Raises:
-        TestingExtraMissingError: fakeredis is not installed.
+        ExtraMissingError: fakeredis is not installed.
     """
 
     def __init__(self, name: str = "default", *, serializer: SerializerChoice | None = None) -> None:

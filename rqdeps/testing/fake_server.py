@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from rqdeps.testing.errors import TestingExtraMissingError
+from rqdeps.testing.errors import ExtraMissingError
 
 if TYPE_CHECKING:
     import redis.asyncio
@@ -39,13 +39,13 @@ class FakeServer:
         clock: its clock.
 
     Raises:
-        TestingExtraMissingError: fakeredis is not installed, or not with what it needs for scripts.
+        ExtraMissingError: fakeredis is not installed, or not with what it needs for scripts.
     """
 
     def __init__(self) -> None:
         for package, name in (("fakeredis", "fakeredis"), ("lupa", "fakeredis[lua]")):
             if find_spec(package) is None:
-                raise TestingExtraMissingError("a fake queue", name)
+                raise ExtraMissingError("a fake queue", name)
         self.clock = Clock()
         self._fakeredis = import_module("fakeredis")
         self._server = self._fakeredis.FakeServer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,7 @@ def rqdeps_queue() -> Iterator[FakeQueue]:
     """A queue without a server; ``rqdeps_queue.drain()`` runs its jobs. See ``rqdeps.testing.FakeQueue``."""
     try:
         queue = testing.FakeQueue()
-    except testing.TestingExtraMissingError as error:
+    except testing.ExtraMissingError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     with queue:
         yield queue
@@ -34,12 +35,11 @@ def rqdeps_queue() -> Iterator[FakeQueue]:
 
 @pytest.fixture(scope="session")
 def _rqdeps_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    server = testing.RealServer(tmp_path_factory.mktemp("rqdeps"))
-    try:
-        server.__enter__()
-    except EmbeddedServerError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
-    with server:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(testing.RealServer(tmp_path_factory.mktemp("rqdeps")))
+        except EmbeddedServerError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         yield server
 
 

@@ -37,7 +37,7 @@ class WantedOptions(TypedDict, total=False):
         status: its status now.
         at: when it is to run, to a second.
         delay: how long after its enqueueing it is to run, to a second.
-        count: how many such jobs there are to be; if not given, one or more.
+        count: how many such jobs there are to be, from 1 up; if not given, one or more.
     """
 
     args: Sequence[Any]
