@@ -434,6 +434,12 @@ def test_an_assertion_on_a_number_of_jobs_says_how_many_there_are(q: FakeQueue):
         assert_not_enqueued(steps.echo, count=3)
 
 
+def test_a_slip_in_what_is_wanted_is_an_error(q: FakeQueue):
+    q.enqueue(steps.nothing)
+    with pytest.raises(TypeError, match=r"nothing is known of depend_on=.*depends_on"):
+        assert_enqueued(steps.nothing, depend_on=[])
+
+
 def test_what_ran_before_what(q: FakeQueue):
     first = q.enqueue(steps.fail_before_attempt, 2, retry=1)
     second = q.enqueue(steps.echo, first.output)

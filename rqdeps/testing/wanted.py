@@ -58,11 +58,20 @@ class Wanted:
         function: what it calls.
         options: what else it is to be like.
         jobs: those that there are, by their ids.
+
+    Raises:
+        TypeError: there is no such option.
     """
 
     function: Function
     options: WantedOptions
     jobs: Mapping[str, Job[Any]]
+
+    def __post_init__(self) -> None:
+        for name in self.options:
+            if name not in WantedOptions.__annotations__:
+                known = ", ".join(WantedOptions.__annotations__)
+                raise TypeError(f"nothing is known of {name}= in a job that is wanted, but of {known}")
 
     @property
     def path(self) -> str:
