@@ -8,7 +8,7 @@ from pathlib import Path
 
 def note(path, name):
     """Appends a line to a file, which is whole however many write at once."""
-    with open(path, "a") as file:  # noqa: PTH123
+    with open(path, "a") as file:
         file.write(f"{name}\n")
     return name
 

@@ -18,6 +18,9 @@ from rqdeps.from_rq.layout import PLACES, STATUS_IN, Layout, Place
 #: How many jobs are read in one round trip.
 PAGE = 500
 
+#: What stands in a place: the id of a job, the place, its queue, and the job's score and position there.
+_Entry = tuple[str, Place, str, float, int]
+
 #: A scheduled job that is so close to its time is left to RQ's scheduler while one is at work, in seconds: clocks may
 #: differ.
 MARGIN = 5
@@ -146,8 +149,10 @@ class RqServer:
             queues: only these queues; all if there are none.
         """
         names = list(dict.fromkeys(queues)) or self._queue_names()
-        found, elsewhere = self._members(names)
-        elsewhere |= self._rate_limited(set(names))
+        found, taken, running = self._members(names)
+        begun = running | self._rate_limited(set(names)) | taken
+        statuses = self._statuses(begun)
+        elsewhere = {job_id: name for job_id, name in begun.items() if _is_begun(statuses[job_id], job_id in taken)}
         facts = self._facts(dict.fromkeys(job_id for job_id, *_ in found))
         waiting: dict[str, Waiting] = {}
         for job_id, place, queue, score, position in found:
@@ -157,7 +162,7 @@ class RqServer:
             if job_id not in waiting or (one.is_as_it_says and not waiting[job_id].is_as_it_says):
                 waiting[job_id] = one
         depended_on = {each for one in waiting.values() for each in one.dependency_ids} - waiting.keys()
-        return Snapshot(waiting, elsewhere, self._statuses(depended_on | elsewhere.keys()))
+        return Snapshot(waiting, elsewhere, statuses | self._statuses(depended_on))
 
     def read(self, job_ids: Sequence[str]) -> list[StoredJob | None]:
         """Reads all of some jobs; ``None`` where there is no such job."""
@@ -178,8 +183,8 @@ class RqServer:
     def _queue_names(self) -> list[str]:
         return sorted(self.layout.name_in(key.decode()) for key in self._client.smembers(self.layout.queues))
 
-    def _members(self, queues: Sequence[str]) -> tuple[list[tuple[str, Place, str, float, int]], dict[str, str]]:
-        """What stands where, at one moment: each job's id, place, queue, score and position; and the jobs begun."""
+    def _members(self, queues: Sequence[str]) -> tuple[list[_Entry], dict[str, str], dict[str, str]]:
+        """What waits where, at one moment; and the queues of what workers have taken, and of what runs."""
         transaction = self._client.pipeline(transaction=True)
         for queue in queues:
             transaction.lrange(self.layout.place("queue", queue), 0, -1)
@@ -188,15 +193,17 @@ class RqServer:
             transaction.lrange(self.layout.taken(queue), 0, -1)
             transaction.zrange(self.layout.running(queue), 0, -1)
         replies = iter(transaction.execute())
-        found: list[tuple[str, Place, str, float, int]] = []
-        begun: dict[str, str] = {}
+        found: list[_Entry] = []
+        taken: dict[str, str] = {}
+        running: dict[str, str] = {}
         for queue in queues:
             times = Counter(next(replies))
             found += [(entry.decode(), "queue", queue, count, i) for i, (entry, count) in enumerate(times.items())]
             for place in PLACES[1:]:
                 found += [(entry.decode(), place, queue, score, i) for i, (entry, score) in enumerate(next(replies))]
-            begun |= {entry.decode().partition(":")[0]: queue for entry in [*next(replies), *next(replies)]}
-        return found, begun
+            taken |= {entry.decode(): queue for entry in next(replies)}
+            running |= {entry.decode().partition(":")[0]: queue for entry in next(replies)}
+        return found, taken, running
 
     def _rate_limited(self, queues: set[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -275,6 +282,11 @@ class RqServer:
     def _run(self, script: str, args: Sequence[Any]) -> list[Any]:
         run = self._client.register_script(_script(script))
         return cast("list[Any]", run(keys=[self.layout.marks], args=args))
+
+
+def _is_begun(status: str | None, is_taken: bool) -> bool:
+    """Whether a job that is said to run does. RQ 2 can leave entries of what has ended behind, or is queued again."""
+    return status in ("started", "rate_limited") or (is_taken and status == "queued")
 
 
 def _taking_args(job: Taking, names: int) -> list[Any]:
