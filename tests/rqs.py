@@ -100,7 +100,7 @@ class Rq:
             try:
                 yield
             finally:
-                process.kill()
+                process.terminate()  # and not killed: its scheduler would go on
 
 
 _SILENT: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.context import ForkProcess
@@ -550,11 +551,11 @@ def test_wherever_what_finishes_a_run_is_interrupted_every_job_runs_once(
 
 
 def test_no_job_is_lost_or_runs_twice_while_runs_are_killed_and_both_work(
-    rq: rqs.Rq, q: Queue, source: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    rq: rqs.Rq, source: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr(migration, "BATCH", 9)
     monkeypatch.setattr(migration, "PAUSE", 0.01)
-    path = tmp_path / "ran"
+    path, said, chance, kills = tmp_path / "ran", tmp_path / "said", Random(1), 0
     rq(f"""
 def note(name, **options):
     return q.enqueue(jobs.note, {str(path)!r}, name, **options)
@@ -566,19 +567,15 @@ for i in range(60):
     q.enqueue_at(soon(i % 3), jobs.note, {str(path)!r}, f"e{{i}}")
 """)
     names = sorted(f"{letter}{i}" for letter in "abcde" for i in range(60))
-    chance = Random(1)
-    kills = 0
     with rq.worker("--with-scheduler"), rq.worker(), worker_process(valkey_url, "default"):
         eventually(lambda: bool(lines(path)), 30)
-        exit_code = -1
+        exit_code, deadline = None, time.monotonic() + 60
         while exit_code != 0:
-            with forked(lambda: migrate_once(source, valkey_url)) as process:
-                process.join(chance.uniform(0.05, 0.25) if kills < MOST_KILLS else None)
-                if process.is_alive():
-                    kills += 1
-                    process.kill()
-                    process.join()
+            assert time.monotonic() < deadline, said.read_text()
+            with forked(lambda: migrate_once(source, valkey_url, said)) as process:
+                process.join(chance.uniform(0.02, 0.25) if kills < MOST_KILLS else 30)
                 exit_code = process.exitcode
+                kills += exit_code is None
         eventually(lambda: len(lines(path)) >= len(names), 30)
     assert kills
     assert sorted(lines(path)) == names
@@ -589,12 +586,13 @@ for i in range(60):
 MOST_KILLS = 12
 
 
-def migrate_once(source: Redis, url: str) -> int:
-    """One run, in a process forked for it. Returns its exit code."""
+def migrate_once(source: Redis, url: str, said: Path) -> int:
+    """One run, in a process forked for it. Returns its exit code; what it says goes to a file."""
     path = source.connection_pool.connection_kwargs["path"]
     store = connect(url)
     with Redis(unix_socket_path=path) as client:
         report = migrate(client, store, Wanted((), loads_of("pickle"), store.codec))
+    said.write_text("\n".join(report.lines()))
     return 1 if report.staying else 0
 
 
