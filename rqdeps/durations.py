@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from math import inf
 from typing import Final
+
+Interval = int | float | str | timedelta
 
 #: What ``to_ms`` gives for "no limit".
 FOREVER: Final = -1
@@ -48,6 +51,32 @@ def to_ms(value: int | float | str | timedelta | None, name: str, *, forever: bo
     if ms > LONGEST_MS:
         raise ValueError(f"{name} can't be {value!r}: the longest duration is 100 years, and numbers are in seconds")
     return max(round(ms), 1) if ms else 0
+
+
+def interval_ms(value: Interval, name: str) -> int:
+    """Read a duration that has to be there, as ``to_ms`` does."""
+    ms = to_ms(value, name)
+    if ms is None:
+        raise TypeError(f"{name} must be a duration, not None")
+    return ms
+
+
+def intervals_of(interval: Interval | Iterable[Interval], at_once: str) -> tuple[int, ...]:
+    """Read one interval or several, as milliseconds; only one if all are 0.
+
+    Args:
+        interval: the interval, or several.
+        at_once: what an interval of 0 is for, such as ``"retry at once"``.
+
+    Raises:
+        TypeError: for something else than durations.
+        ValueError: there is none, or a duration is bad.
+    """
+    several = [interval] if isinstance(interval, str) or not isinstance(interval, Iterable) else list(interval)
+    if not several:
+        raise ValueError(f"interval can't be empty: give at least one, or 0 to {at_once}")
+    intervals_ms = tuple(interval_ms(each, "interval") for each in several)
+    return intervals_ms if any(intervals_ms) else (0,)
 
 
 def _read(value: object) -> float | None:

@@ -97,6 +97,7 @@ class EnqueueData:
         spawned_by: the job that spawns it, and joins it.
         joins: whether it has no function, and joins what it waits for: it is a workflow's own job.
         cleans_up: whether it runs even where its workflow is canceled, as it waits for others however these end.
+        group: the name of the group that it is listed in.
     """
 
     __rqdeps_job__ = True
@@ -117,6 +118,7 @@ class EnqueueData:
     spawned_by: str | None = None
     joins: bool = False
     cleans_up: bool = False
+    group: str | None = None
 
     @classmethod
     def joining(
@@ -148,8 +150,16 @@ class EnqueueData:
         kept = replace(own, result_ttl_ms=result_ttl_ms, failure_ttl_ms=failure_ttl_ms)
         return replace(self, options=kept, fallback=self.fallback and self.fallback.kept_like(options))
 
+    def timed_out_after(self, timeout_ms: int) -> EnqueueData:
+        """The same job, and what stands in for it, with this time limit where their own options say nothing."""
+        own = self.options
+        limited = own if own.timeout_ms is not None else replace(own, timeout_ms=timeout_ms)
+        fallback = self.fallback and self.fallback.timed_out_after(timeout_ms)
+        return replace(self, options=limited, fallback=fallback)
+
     def spawned(self, by: str) -> EnqueueData:
-        """The same job, as one that another spawns."""
+        """The same job, as one that another spawns. Raises ``ValueError`` if it is to repeat."""
+        self.options.refuse_repeat("a spawned job")
         return replace(self._with(cleans_up=self._waits_for_any_end()), spawned_by=by)
 
     def _with(self, **changes: Any) -> EnqueueData:
@@ -207,6 +217,8 @@ class EnqueueData:
         finished: Set[str] = frozenset(),
     ) -> EnqueueData:
         function = path_of(func)
+        if fallback_of is not None:
+            options.refuse_repeat("a fallback")
         if callable(func):
             bind(func, tuple(args), dict(kwargs), OPTION_NAMES, explicit=kwargs_are_meant)
         elif not kwargs_are_meant:
@@ -347,10 +359,14 @@ class EnqueueData:
             "fallback": self.fallback.id if self.fallback else None,
             "fallback_of": self.fallback_of,
             "workflow": self.workflow,
+            "group": self.group,
             "spawned_by": self.spawned_by,
             "joins": 1 if self.joins else None,
             "cleans_up": 1 if self.cleans_up else None,
         }
+        if options.repeat is not None:
+            fields["repeats"] = options.repeat.times
+            fields["repeat"] = options.repeat.encode() or None
         if options.retry is not None:
             fields["retries"] = options.retry.max
             fields["retry"] = options.retry.encode() or None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from rqdeps.callback import NO_CALLBACKS
+from rqdeps.callbacks import NO_CALLBACKS
 from rqdeps.codec import Codec
 from rqdeps.dependency import Output, Rule, check_rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, call_of
@@ -136,6 +136,8 @@ def chain_datas(
         raise TypeError("a chain needs at least one function")
     if options.job_id is not None and len(functions) > 1:
         raise ValueError("job_id is for one job, and a chain is several")
+    if len(functions) > 1:
+        options.refuse_repeat("a job of a chain")
     datas = [FunctionCall.apart(functions[0], args, kwargs, options).data(codec)]
     later = replace(options, groups=(), job_id=None)
     for function in functions[1:]:

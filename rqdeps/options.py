@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from rqdeps.callback import NO_CALLBACKS, Callback, Callbacks
+from rqdeps.callbacks import NO_CALLBACKS, Callback, Callbacks
 from rqdeps.dependency import Dependency, DependsOn, Rule, check_rule, groups_of
 from rqdeps.durations import LONGEST_MS, to_ms
 from rqdeps.fallback import Fallback
 from rqdeps.ids import check_id, check_queue_name
+from rqdeps.repeat import Repeat
 from rqdeps.retry import Retry
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 #: How long a job may run unless it says otherwise, in milliseconds.
 DEFAULT_TIMEOUT_MS: Final = 180_000
+
+#: How long what a job returns is kept, and a job that failed, unless it says otherwise, in milliseconds; `lib/move` has
+#: them too.
+RESULT_TTL_MS: Final = 600_000
+FAILURE_TTL_MS: Final = 365 * 86_400_000
 
 #: A job that may run, or be kept, for ever.
 FOREVER: Final = -1
@@ -43,6 +49,8 @@ class Options(TypedDict, total=False):
         enqueue_at_front: RQ's other name for ``at_front``.
         meta: a dictionary that goes with the job.
         retry: a number of retries, or a ``Retry``.
+        repeat: how often it runs again after it has succeeded, and when: a ``Repeat``.
+        unique: has no effect, as ids are always unique; it needs a ``job_id``.
         run_after_failure: short for ``depends_on=Dependency(..., rule="all_done")``.
         allow_partial_dependencies: short for ``rule="all_done_min_one_success"``.
         fallback: what stands in for the job once it has failed for good: a function, which gets the job's own
@@ -65,6 +73,8 @@ class Options(TypedDict, total=False):
     enqueue_at_front: bool
     meta: dict[str, Any] | None
     retry: int | Retry | None
+    repeat: Repeat | None
+    unique: bool
     run_after_failure: bool
     allow_partial_dependencies: bool
     fallback: Callable[..., Any] | str | Fallback | None
@@ -93,16 +103,13 @@ OPTION_NAMES: Final = frozenset(Options.__annotations__)
 #: All options of this release.
 ALL_OPTION_NAMES: Final = OPTION_NAMES | frozenset(AllOptions.__annotations__)
 
-#: Names that ``enqueue`` keeps for options too, so that a program written for RQ gets an error and not a surprise.
-RESERVED_NAMES: Final = frozenset(
-    {
-        "pipeline",
-        "rate_limit",
-        "repeat",
-        "unique",
-        "webhooks",
-    }
-)
+#: Names that ``enqueue`` keeps for options of RQ that are not there, so that a program written for RQ gets an error and
+#: not a surprise; each with what to do instead.
+RESERVED_NAMES: Final = {
+    "pipeline": "several jobs are enqueued in one step, all or none of them, by enqueue_many",
+    "rate_limit": "Queue.limit says how many jobs of a queue may run at once",
+    "webhooks": "on_success and on_failure take a function, which may call a URL",
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,7 @@ class JobOptions:
     at_front: bool = False
     meta: dict[str, Any] | None = None
     retry: Retry | None = None
+    repeat: Repeat | None = None
     fallback: Fallback | None = None
     callbacks: Callbacks = NO_CALLBACKS
     hold: bool = False
@@ -163,6 +171,8 @@ class JobOptions:
                 "depends_on=Dependency(jobs, rule=...)"
             )
         job_id = options.get("job_id")
+        if _flag(options, "unique") and job_id is None:
+            raise ValueError("unique=True is about the job_id; give one")
         groups = groups_of(
             options.get("depends_on"),
             run_after_failure=_flag(options, "run_after_failure"),
@@ -171,7 +181,7 @@ class JobOptions:
         at_front = _flag(options, "at_front") or _flag(options, "enqueue_at_front")
         return cls(
             job_id=None if job_id is None else check_id(job_id),
-            timeout_ms=_timeout_ms(options.get("job_timeout")),
+            timeout_ms=timeout_ms(options.get("job_timeout"), "job_timeout"),
             result_ttl_ms=to_ms(options.get("result_ttl"), "result_ttl", forever=True),
             failure_ttl_ms=to_ms(options.get("failure_ttl"), "failure_ttl", forever=True),
             ttl_ms=_ttl_ms(options.get("ttl")),
@@ -180,12 +190,18 @@ class JobOptions:
             at_front=at_front or any(group.enqueue_at_front for group in groups),
             meta=_meta(options.get("meta")),
             retry=Retry.of(options.get("retry")),
+            repeat=Repeat.of(options.get("repeat")),
             fallback=Fallback.of(options.get("fallback")),
             callbacks=Callbacks.of(options),
             hold=_flag(options, "hold"),
             queue=None if options.get("queue") is None else check_queue_name(options["queue"]),
             rule=None if options.get("rule") is None else check_rule(options["rule"]),
         )
+
+    def refuse_repeat(self, kind: str) -> None:
+        """Raises ``ValueError`` if a job of a kind is to repeat that can't: others wait for it to have ended."""
+        if self.repeat is not None:
+            raise ValueError(f"{kind} can't repeat: what waits for its end would wait anew; enqueue it by itself")
 
     def plain(self) -> dict[str, Any]:
         """The options that each element of a map takes over, as plain values that can be carried.
@@ -232,7 +248,7 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
         if name in RESERVED_NAMES:
             if value is not None:
                 raise ValueError(
-                    f"this release of rqdeps has no option {name!r}; to pass it to the function, "
+                    f"rqdeps has no option {name!r}: {RESERVED_NAMES[name]}; to pass it to the function, "
                     f"use kwargs={{{name!r}: ...}}"
                 )
         elif name not in ALL_OPTION_NAMES:
@@ -246,11 +262,21 @@ def _flag(options: Mapping[str, Any], name: str) -> bool:
     return bool(value)
 
 
-def _timeout_ms(value: Duration | None) -> int | None:
-    timeout_ms = to_ms(value, "job_timeout", forever=True)
-    if timeout_ms == 0:
-        raise ValueError("job_timeout is 0, which leaves no time to run; -1 means no limit")
-    return timeout_ms
+def timeout_ms(value: Duration | None, name: str) -> int | None:
+    """A time limit in milliseconds, -1 for none.
+
+    Args:
+        value: the limit; ``None`` is none.
+        name: what errors call it.
+
+    Raises:
+        TypeError: it is no duration.
+        ValueError: it is one that can't be, or 0.
+    """
+    limit_ms = to_ms(value, name, forever=True)
+    if limit_ms == 0:
+        raise ValueError(f"{name} is 0, which leaves no time to run; -1 means no limit")
+    return limit_ms
 
 
 def _ttl_ms(value: Duration | None) -> int | None:

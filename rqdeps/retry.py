@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final, Literal
 
-from rqdeps.durations import format_ms, to_ms
+from rqdeps.durations import Interval, format_ms, interval_ms, intervals_of
 
-Interval = int | float | str | timedelta
 Errors = type[BaseException] | str | Iterable[type[BaseException] | str]
 
 #: The longest delay of ``backoff="exponential"`` in milliseconds, unless ``max_interval`` or a longer ``interval`` is
@@ -24,6 +23,9 @@ BASE_INTERVAL_MS: Final = 1_000
 
 #: The most retries. The server counts exactly up to 2**53 only, and a larger number is a slip.
 MOST_RETRIES: Final = 1_000_000_000
+
+#: In encoded text, that the job goes to the front of its queue for another attempt.
+FRONT: Final = "^"
 
 #: Doublings after which any interval is longer than any cap; keeps the numbers small.
 _MOST_DOUBLINGS: Final = 50
@@ -45,7 +47,7 @@ class Snooze(Exception):  # noqa: N818 - raised to ask for something, not to tel
 
     def __init__(self, delay: Interval) -> None:
         super().__init__(delay)
-        self.delay_ms = _ms_of(delay, "the delay of Snooze")
+        self.delay_ms = interval_ms(delay, "the delay of Snooze")
 
     def __str__(self) -> str:
         return f"run again in {format_ms(self.delay_ms)}"
@@ -68,6 +70,7 @@ class Retry:
     Args:
         max: how many retries there are; a job with 3 retries has at most 4 attempts.
         interval: seconds, a string such as ``"5m"``, or a timedelta; or several of them.
+        enqueue_at_front: whether the job goes to the front of its queue for another attempt.
         backoff: ``"exponential"``, or ``None`` for the intervals as they are.
         max_interval: the longest delay with ``backoff``; 1 hour by default, or ``interval`` if that is longer.
         on: retry after these errors only; by default after all.
@@ -79,12 +82,13 @@ class Retry:
             ``max_interval`` without ``backoff``, or an error class that a worker could not know by its name.
     """
 
-    __slots__ = ("backoff", "intervals_ms", "max", "max_interval_ms", "never_on", "on")
+    __slots__ = ("backoff", "enqueue_at_front", "intervals_ms", "max", "max_interval_ms", "never_on", "on")
 
     def __init__(
         self,
         max: int,  # noqa: A002 - RQ's name
         interval: Interval | Iterable[Interval] = 0,
+        enqueue_at_front: bool = False,
         *,
         backoff: Literal["exponential"] | None = None,
         max_interval: Interval | None = None,
@@ -99,9 +103,12 @@ class Retry:
             raise ValueError(f"max must be {MOST_RETRIES:,} or less, not {max}")
         if backoff not in (None, "exponential"):
             raise ValueError(f"backoff must be 'exponential' or None, not {backoff!r}")
+        if not isinstance(enqueue_at_front, bool):
+            raise TypeError(f"enqueue_at_front must be True or False, not {enqueue_at_front!r}")
         self.max = max
+        self.enqueue_at_front = enqueue_at_front
         self.backoff = backoff
-        self.intervals_ms = _intervals_of(interval)
+        self.intervals_ms = intervals_of(interval, "retry at once")
         self.max_interval_ms: int | None = None
         if backoff:
             self._set_backoff(max_interval)
@@ -114,11 +121,16 @@ class Retry:
         if len(self.intervals_ms) > 1:
             raise ValueError("backoff makes the intervals from the first one; give a single interval, or no backoff")
         base_ms = self.intervals_ms[0] or BASE_INTERVAL_MS
-        longest_ms = _longest_by_default(base_ms) if max_interval is None else _ms_of(max_interval, "max_interval")
+        longest_ms = _longest_by_default(base_ms) if max_interval is None else interval_ms(max_interval, "max_interval")
         if longest_ms < base_ms:
             raise ValueError(f"max_interval ({format_ms(longest_ms)}) is shorter than interval ({format_ms(base_ms)})")
         self.intervals_ms = (base_ms,)
         self.max_interval_ms = longest_ms
+
+    @property
+    def intervals(self) -> list[float]:
+        """The delays, in seconds; with ``backoff`` the first alone."""
+        return [ms / 1_000 for ms in self.intervals_ms]
 
     @classmethod
     def of(cls, value: int | Retry | None) -> Retry | None:
@@ -165,6 +177,7 @@ class Retry:
 
         ``5000`` or ``1000,5000``: the intervals in milliseconds. ``x1000``: doubling from there; ``x1000/60000``: up to
         a longest delay other than the default. Then ``+`` and the names of ``on``, ``-`` and the names of ``never_on``.
+        Before all, ``^`` if it goes to the front of its queue, which scripts read.
         """
         text = ",".join(map(str, self.intervals_ms)) if any(self.intervals_ms) else ""
         if self.max_interval_ms is not None:
@@ -173,7 +186,7 @@ class Retry:
         for sign, names in (("+", self.on), ("-", self.never_on)):
             if names:
                 text += sign + ",".join(name.removeprefix("builtins.") for name in names)
-        return text
+        return FRONT + text if self.enqueue_at_front else text
 
     @classmethod
     def decode(cls, max: int, text: str) -> Retry:  # noqa: A002 - RQ's name
@@ -186,12 +199,13 @@ class Retry:
         Raises:
             ValueError: for text that ``encode`` did not write.
         """
-        rest, _, never_on = text.partition("-")
+        rest, _, never_on = text.removeprefix(FRONT).partition("-")
         rest, _, on = rest.partition("+")
         intervals, _, longest = rest.removeprefix("x").partition("/")
         return cls(
             max,
             [timedelta(milliseconds=int(ms)) for ms in intervals.split(",")] if intervals else 0,
+            text.startswith(FRONT),
             backoff="exponential" if rest.startswith("x") else None,
             max_interval=timedelta(milliseconds=int(longest)) if longest else None,
             on=_decode_names(on),
@@ -208,10 +222,11 @@ class Retry:
         return self.max, self.encode()
 
     def __repr__(self) -> str:
-        seconds = [ms / 1_000 for ms in self.intervals_ms]
+        seconds = self.intervals
         options = [f"interval={seconds[0] if len(seconds) == 1 else seconds}"] if any(seconds) else []
         if self.max_interval_ms is not None:
             options += [f"backoff={self.backoff!r}", f"max_interval={self.max_interval_ms / 1_000}"]
+        options += ["enqueue_at_front=True"] if self.enqueue_at_front else []
         options += [f"on={list(self.on)}"] if self.on else []
         options += [f"never_on={list(self.never_on)}"] if self.never_on else []
         return f"Retry({', '.join([str(self.max), *options])})"
@@ -229,23 +244,8 @@ def mro_names(error: type[BaseException]) -> tuple[str, ...]:
 _DO_NOT_RETRY: Final = mro_names(DoNotRetry)[0]
 
 
-def _ms_of(value: Interval, name: str) -> int:
-    ms = to_ms(value, name)
-    if ms is None:
-        raise TypeError(f"{name} must be a duration, not None")
-    return ms
-
-
 def _longest_by_default(base_ms: int) -> int:
     return max(MAX_INTERVAL_MS, base_ms)
-
-
-def _intervals_of(interval: Interval | Iterable[Interval]) -> tuple[int, ...]:
-    several = [interval] if isinstance(interval, str) or not isinstance(interval, Iterable) else list(interval)
-    if not several:
-        raise ValueError("interval can't be empty: give at least one, or 0 to retry at once")
-    intervals_ms = tuple(_ms_of(each, "interval") for each in several)
-    return intervals_ms if any(intervals_ms) else (0,)
 
 
 def _names_of(errors: Errors, option: str) -> tuple[str, ...]:

@@ -110,7 +110,8 @@ class WorkflowDraft:
             )
 
     def add(self, job: JobRecord, data: EnqueueData) -> None:
-        """Takes a job that will belong to it, and is kept as long unless it says otherwise."""
+        """Takes a job that will belong to it, and is kept as long unless it says otherwise. It can't repeat."""
+        data.options.refuse_repeat("a workflow's job")
         job.draft = reusable(data).kept_like(self.options)
         self.members.append(job)
 

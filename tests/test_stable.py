@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import fakeredis
 import pytest
+from processes import eventually
 
 from rqdeps.store import Store
 from rqdeps.store.calls.claims import NO_RETRY, Claimed
@@ -18,7 +19,7 @@ from rqdeps.worker import stable as stable_module
 from rqdeps.worker.forked import Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.holdings import Holdings
-from rqdeps.worker.messages import Report
+from rqdeps.worker.messages import GarbledError, Report
 from rqdeps.worker.stable import Stable
 
 _fences = itertools.count(1)
@@ -68,6 +69,27 @@ def test_what_was_computed_is_returned_when_all_ends_at_once(stable: Stable) -> 
     assert [(which, report.kind) for which, report in reported] == [(done, "returned")]
     assert left == [runs]
     assert stable.horses == []
+
+
+def test_what_a_process_had_begun_behind_rubbish_runs_again_under_another_claim(
+    stable: Stable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    horse = start(stable)
+    rubbish, begun, waiting = held("rubbish"), held("begun", "time.sleep", b"j[[60],{}]"), held("waiting")
+    stable._average_ns = 1_000.0
+    assert stable.give([rubbish, begun, waiting]) == []
+    eventually(lambda: horse.running()[0] is begun)
+
+    def no_reports() -> Iterator[tuple[int, Report]]:
+        raise GarbledError
+
+    monkeypatch.setattr(horse.pipe, "reports", no_reports)
+    assert list(stable.collect(horse)) == []
+    os.waitid(os.P_PID, horse.pid, os.WEXITED | os.WNOWAIT)
+    ((death, _),) = stable.reap()
+    death.horse.pipe.close()
+    assert death.ran is not None
+    assert (death.ran[0], death.cut_short, death.waiting) == (rubbish, [begun], [waiting])
 
 
 def test_horses_that_die_before_they_run_anything_are_replaced_with_growing_pauses(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rqdeps.callback import DEFAULT_TIMEOUT_MS, NO_CALLBACKS, Callback, Callbacks
+from rqdeps.callbacks import DEFAULT_TIMEOUT_MS, NO_CALLBACKS, Callback, Callbacks
 from rqdeps.errors import HorseDiedError, JobTimeoutError
 from rqdeps.functions import resolve
 from rqdeps.job import Job, current_job

@@ -103,8 +103,10 @@ class Death:
         horse: the horse.
         ran: the job that it ran, which is to blame or the victim; with how that is to be reported.
         waiting: jobs that it had not begun.
+        cut_short: jobs that it may have begun, and that are not to blame: they run again, under another claim.
     """
 
     horse: Horse
     ran: tuple[Held, Report] | None
     waiting: list[Held]
+    cut_short: list[Held]

@@ -312,7 +312,9 @@ class Stable:
         elif ran is None and not horse.is_leaving:
             self._note_death_without_job(horse, cause)
         taken = [held for held in horse.tasks.values() if ran is None or held is not ran[0]]
-        return Death(horse, ran, [*taken, *back])
+        if horse.is_garbled:  # it went on behind the rubbish, and what it reported of that nobody can tell
+            return Death(horse, ran, back, taken)
+        return Death(horse, ran, [*taken, *back], [])
 
     def _to_blame(self, horse: Horse) -> Held | None:
         """Of what a horse had taken, the job that is to blame for its death, or the victim.

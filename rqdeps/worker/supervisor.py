@@ -53,7 +53,7 @@ class Supervisor:
         self._store = store
         self._options = options
         self._selector = selectors.DefaultSelector()
-        inbox = Inbox(self._stop_jobs)
+        inbox = Inbox(self._stop_jobs, self._end_well)
         self._link = Link(store, options, self._selector, self._on_lost, self._on_refused, inbox.hear)
         self._stable = Stable(options.processes, store, self._let_go, options.horse)
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, inbox.hear)
@@ -124,6 +124,9 @@ class Supervisor:
         """Whether no process for jobs could be set up at all: that is a person's mistake, and trying again no help."""
         return bool(self._stable.unready) and not self._stable.has_been_ready
 
+    def _end_well(self) -> None:
+        self._signals.stop()
+
     def _server_is_gone(self) -> bool:
         asked_at = self._signals.stop_asked_at
         return not self._link.is_up and asked_at is not None and time.monotonic() - asked_at > _LAST_WORDS_SECONDS
@@ -167,6 +170,7 @@ class Supervisor:
                 self._holdings.note_end(held, report)
             if death.ran is not None:
                 self._holdings.note_end(*death.ran)
+            self._holdings.give_back(death.cut_short)
             self._holdings.put_first(death.waiting)
 
     # Talking with the server: one request at a time, the most urgent first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
@@ -14,6 +15,9 @@ from rqdeps.worker.handlers import set_handler
 
 #: How long coroutines have to end once cancelled, until an exception is raised in whatever they do, in seconds.
 _TO_BE_CANCELLED = 1.0
+
+#: The shortest time that a timer takes, in seconds; 0 would stop it.
+_SHORTEST = 1e-6
 
 
 class TimeLimit:
@@ -36,13 +40,17 @@ class TimeLimit:
         self._is_set = self._timeout_ms >= 0 and threading.current_thread() is threading.main_thread()
         if self._is_set:
             self._previous = set_handler(signal.SIGALRM, self._on_alarm)
-            signal.setitimer(signal.ITIMER_REAL, max(self._timeout_ms / 1000, 1e-6))
+            self._began_at = time.monotonic()
+            self._left_outside = signal.setitimer(signal.ITIMER_REAL, max(self._timeout_ms / 1000, _SHORTEST))[0]
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._is_set:
             signal.setitimer(signal.ITIMER_REAL, 0)
             set_handler(signal.SIGALRM, self._previous)
+            if self._left_outside:  # what runs here runs within another limit, whose time has gone on
+                left = self._left_outside - (time.monotonic() - self._began_at)
+                signal.setitimer(signal.ITIMER_REAL, max(left, _SHORTEST))
 
     def _on_alarm(self, signum: int, stack: FrameType | None) -> None:
         self.is_over = True

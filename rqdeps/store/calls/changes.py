@@ -38,7 +38,8 @@ def cancel(job_ids: Sequence[str], *, clean_up: bool = True) -> Call[Changed]:
     """Ends jobs before they run.
 
     Found is ``canceled``; ``started`` for a job that will be stopped; ``joining`` for one that will end with what it
-    joins; the status in which a job had ended; or nothing where there is no such job.
+    joins; ``repeating`` for one that had finished and would have run again; the status in which a job had ended; or
+    nothing where there is no such job.
 
     Args:
         job_ids: the jobs. A workflow's own job cancels its members.

@@ -28,6 +28,7 @@ _CHECKS: Final[list[Callable[[Data], Iterator[str]]]] = [
     places.check_queues,
     places.check_claims,
     places.check_timers,
+    places.check_groups,
     places.check_gates,
     links.check_groups,
     links.check_edges_agree,

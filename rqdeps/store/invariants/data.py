@@ -12,6 +12,7 @@ from redis import Redis
 from rqdeps.store.invariants.rules import Group
 from rqdeps.store.invariants.schema import (
     OF_GATE,
+    OF_GROUP,
     OF_JOB,
     OF_JOIN,
     OF_QUEUE,
@@ -127,6 +128,7 @@ class Data:
     of_worker: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_WORKER})
     of_gate: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_GATE})
     of_workflow: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_WORKFLOW})
+    of_group: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_GROUP})
     of_join: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_JOIN})
     of_job: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in OF_JOB})
     unknown: list[str] = field(default_factory=list)
@@ -266,6 +268,7 @@ def _file(data: Data, name: str, kind_of_value: str, value: Any) -> None:
         (OF_WORKER, data.of_worker),
         (OF_GATE, data.of_gate),
         (OF_WORKFLOW, data.of_workflow),
+        (OF_GROUP, data.of_group),
         (OF_JOIN, data.of_join),
         (OF_JOB, data.of_job),
     ):

@@ -80,12 +80,17 @@ def check_claims(data: Data) -> Iterator[str]:
 
 
 def check_timers(data: Data) -> Iterator[str]:
-    """The ttl runs for jobs that wait and have never run, and for no others."""
+    """The ttl runs for jobs that wait and have never run, and for no others; those that repeat await their time."""
     timers = data.sorted_set("timers")
     for job_id in timers:
         job = data.jobs.get(job_id)
         if job is None:
             yield f"timers holds {job_id}, which does not exist"
+        elif "repeat_due" in job.fields:
+            if job.status != "finished":
+                yield f"timers holds {job_id}, which is to repeat, and is {job.status}"
+            if job.number("repeated") >= job.number("repeats"):
+                yield f"timers holds {job_id}, which has repeated as often as it should"
         elif "ttl" not in job.fields or job.status not in ("deferred", "scheduled", "queued"):
             yield f"timers holds {job_id}, which is {job.status} with ttl {job.fields.get('ttl')}"
         elif job.number("attempt") > 0:
@@ -94,6 +99,24 @@ def check_timers(data: Data) -> Iterator[str]:
         waits = job.status in ("deferred", "scheduled", "queued") and job.number("attempt") == 0
         if waits and "ttl" in job.fields and job.id not in timers:
             yield f"job {job.id}: waits with a ttl, and is not in timers"
+        if "repeat_due" in job.fields and job.id not in timers:
+            yield f"job {job.id}: is to repeat, and is not in timers"
+
+
+def check_groups(data: Data) -> Iterator[str]:
+    """A group holds the jobs that name it, and no others; without any, it is not there."""
+    groups: set[str] = data.single.get("groups", set())
+    for group in groups ^ data.of_group["group"].keys():
+        yield f"group {group}: stands in {'groups alone' if group in groups else 'no list of groups'}"
+    for group, members in data.of_group["group"].items():
+        for job_id in members:
+            job = data.jobs.get(job_id)
+            if job is None or job.fields.get("group") != group:
+                yield f"group {group}: holds {job_id}, which {'does not exist' if job is None else 'is in another'}"
+    for job in data.jobs.values():
+        group = job.fields.get("group", "")
+        if group and job.id not in data.of_group["group"].get(group, {}):
+            yield f"job {job.id}: is not in its group {group}"
 
 
 def check_gates(data: Data) -> Iterator[str]:

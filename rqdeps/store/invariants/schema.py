@@ -42,15 +42,17 @@ SINGLE: Final = {
     "workers": "zset",
     "workflows": "zset",
     "durations": "hash",
+    "groups": "set",
 }
 OF_QUEUE: Final = {"queue": "list", "queue-meta": "hash", "wake": "zset", **dict.fromkeys(REGISTRIES, "zset")}
 OF_WORKER: Final = {"worker": "hash", "inbox": "list"}
 OF_GATE: Final = {"gate": "zset"}
 OF_WORKFLOW: Final = {"workflow": "hash", "workflow-jobs": "zset"}
+OF_GROUP: Final = {"group": "zset"}
 #: Of a job that has run, or of the gate of what it is about to spawn.
 OF_JOIN: Final = {"joins": "hash"}
 LONG_FIELDS: Final = (
-    *("payload", "result", "meta", "function", "retry", "callbacks"),
+    *("payload", "result", "meta", "function", "retry", "repeat", "callbacks"),
     *("description", "reason", "progress"),
 )
 OF_JOB: Final = {
@@ -68,6 +70,7 @@ FIELDS_OF_JOB: Final = frozenset(
         *("status", "queue", "epoch", "created_at", "enqueued_at", "started_at", "ended_at", "scheduled_for", "nonce"),
         *("fence", "holder", "begun", "limited", "attempt", "failures", "deaths", "waited", "stop"),
         *("timeout", "ttl", "ttl_due", "result_ttl", "failure_ttl", "retries", "at_front"),
+        *("repeats", "repeated", "repeat_due", "group"),
         *("linked", "outputs", "fallback", "fallback_of", "stand_in", "requeued_by", "reopening"),
         *("held", "gate", "deleting", "unlinked", "checked"),
         *("joins", "gives", "returned_at", "spawning", "spawned_by", "workflow", "cleans_up"),
@@ -78,4 +81,4 @@ FIELDS_OF_WORKFLOW: Final = frozenset({"entered"})
 FUNCTION_PREFIX: Final = "function:"
 QUEUE_PREFIX: Final = "queue:"
 #: Fields that only a job that has ended has.
-FIELDS_OF_AN_END: Final = frozenset({"ended_at", "reason", "stand_in", "checked", "deleting"})
+FIELDS_OF_AN_END: Final = frozenset({"ended_at", "reason", "stand_in", "checked", "deleting", "repeat_due"})

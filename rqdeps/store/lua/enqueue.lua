@@ -13,6 +13,7 @@ end
 new_jobs.save_edges()
 new_jobs.save_links()
 new_jobs.enter_workflows()
+new_jobs.enter_groups()
 new_jobs.register_queues()
 
 -- Those that go to the front go in reverse, so that the first of them comes first.

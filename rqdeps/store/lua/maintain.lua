@@ -2,8 +2,9 @@
 -- @include lib/forget
 -- @include lib/deliver
 -- @include lib/claim
+-- @include lib/repeats
 -- maintain: does what time brings, for some queues: recovers lost claims, promotes scheduled jobs, ends jobs whose ttl
--- ran out, deletes ended jobs that are due, gives up graphs that were never finished, carries on cascades, clears entries
+-- ran out, begins lives of jobs that repeat, deletes ended jobs that are due, gives up graphs that were never finished, carries on cascades, clears entries
 -- that no longer count from the ends of queues, and forgets workers that are gone.
 --   KEYS   prefix
 --   ARGV   lease in ms · list of queues
@@ -122,7 +123,7 @@ for _, queue in ipairs(queues) do
     note_due(due)
   end
   due = each_due(key('scheduled', queue), function(j)
-    move(j, 'queued', nil, { front = j.at_front })
+    move(j, 'queued', nil, { front = j.at_front or job.retries_at_front(j) })
     promoted = promoted + 1
     return 5
   end)
@@ -158,6 +159,10 @@ for _, queue in ipairs(queues) do
 end
 
 local due = each_due(PREFIX .. 'timers', function(j)
+  if j.repeat_due then
+    repeats.begin(j)
+    return 5
+  end
   expired[#expired + 1] = j.id
   local fields = {}
   job.put(fields, j.id, 'reason', 'its ttl of ' .. tonumber(j.ttl) / 1000 .. ' s ran out before it started')

@@ -1,5 +1,6 @@
 -- @include lib/deliver
 -- @include lib/claim
+-- @include lib/repeats
 -- settle: reports the outcomes of attempts, releases the dependents, then claims the next jobs, all in one call.
 --   KEYS   prefix
 --   ARGV   holder · lease in ms · jobs wanted · how many of them begin at once
@@ -19,13 +20,13 @@ local holder, lease_ms, want, begin = argument.text(), argument.number(), argume
 local look = argument.number() == 1
 local queues = argument.list()
 
-local function wait_for_next_attempt(j, delay, fields)
+local function wait_for_next_attempt(j, delay, fields, front)
   if j.stop then
     become(j, 'stopped', fields, { left = true })
   elseif delay > 0 then
     move(j, 'scheduled', fields, { left = true, due = now + delay })
   else
-    move(j, 'queued', fields, { left = true })
+    move(j, 'queued', fields, { left = true, front = front })
   end
 end
 
@@ -99,7 +100,7 @@ function settle.failed(j, fields, value, delay)
   fields[#fields + 1] = 'failures'
   fields[#fields + 1] = j.failures + 1
   if delay >= 0 and j.failures < j.retries then
-    wait_for_next_attempt(j, delay, fields)
+    wait_for_next_attempt(j, delay, fields, job.retries_at_front(j))
   else
     become(j, j.stop and 'stopped' or 'failed', fields, { left = true })
   end
@@ -116,7 +117,7 @@ end
 
 local RETURNED = { finished = true, spawned = true, gives = true }
 
-local statuses = {}
+local statuses, repeating = {}, {}
 local outcomes = argument.number()
 for i = 1, outcomes do
   local j = job.read(argument.text())
@@ -131,6 +132,9 @@ for i = 1, outcomes do
       note_duration(j, duration)
     end
     statuses[i] = j.status
+    if j.repeat_due then
+      repeating[#repeating + 1] = j.id
+    end
   else
     statuses[i] = 'stale'
   end
@@ -141,8 +145,11 @@ if look and want == 0 then
 end
 save_durations()
 local left = deliver(BUDGET - 2 * JOB_COST * outcomes) -- as many may be claimed
+if #repeating > 0 and repeats.begin_at_once(repeating) then
+  left = deliver(math.floor(BUDGET / 2))
+end
 local claimed, more = {}, false
-if look or #released > 0 or wake.has_made_room() then
+if look or #released > 0 or #repeating > 0 or wake.has_made_room() then
   claimed, more = claim.take(queues, holder, lease_ms, want, begin)
   if claim.has_canceled then
     left = deliver(math.floor(BUDGET / 2))

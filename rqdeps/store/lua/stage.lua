@@ -129,6 +129,7 @@ for _, more in ipairs(further) do
 end
 new_jobs.save_links()
 new_jobs.enter_workflows()
+new_jobs.enter_groups()
 new_jobs.register_queues()
 
 for i, j in ipairs(new_jobs.all) do

@@ -69,6 +69,11 @@ function job.drop(j, names)
   redis.call('HDEL', key('job', j.id), unpack(names))
 end
 
+-- Whether a job goes to the front of its queue for another attempt.
+function job.retries_at_front(j)
+  return j.attempt > 0 and j.retry and string.sub(job.text(j.id, 'retry', j.retry), 1, 1) == '^'
+end
+
 -- Notes why an attempt did not finish: a line of facts, then what the worker wrote about it. The last 10 are kept.
 function job.note_attempt(j, outcome, text)
   local facts = { j.attempt, j.started_at or 0, digits(now), outcome, j.holder or '-' }

@@ -78,7 +78,7 @@ local function leave(j)
 end
 
 -- What a job may keep of an end, and of the life before it. None of it is true of another.
-local OF_AN_END_ONLY = { 'ended_at', 'reason', 'checked', 'stand_in', 'stop' }
+local OF_AN_END_ONLY = { 'ended_at', 'reason', 'checked', 'stand_in', 'stop', 'repeat_due' }
 local OF_ITS_END = { 'result', 'gives', unpack(OF_AN_END_ONLY) }
 
 -- Whether what a job has returned, and what it joins, stays with it: as long as it does not run again.
@@ -86,8 +86,34 @@ local function keeps_join(j, status)
   return j.joins and (status == 'joining' or TERMINAL[status])
 end
 
+-- A job that is to repeat has another life before it, some time after it has finished: `timers` knows when.
+local function plan_repetition(j, fields)
+  local repeated, due = tonumber(j.repeated or 0), nil
+  if repeated >= tonumber(j.repeats) then
+    return
+  end
+  for interval in string.gmatch(job.text(j.id, 'repeat', j['repeat'] or '0'), '%d+') do -- the last holds on
+    due, repeated = now + tonumber(interval), repeated - 1
+    if repeated < 0 then
+      break
+    end
+  end
+  j.repeat_due = digits(due)
+  redis.call('ZADD', PREFIX .. 'timers', j.repeat_due, j.id)
+  fields[#fields + 1] = 'repeat_due'
+  fields[#fields + 1] = j.repeat_due
+end
+
+-- What a job has before it is over, or comes to nothing.
+local function end_wait_for_repetition(j)
+  if j.repeat_due then
+    redis.call('ZREM', PREFIX .. 'timers', j.id)
+  end
+end
+
 -- Leaving an end, for whatever other status, begins a new life of the job.
 local function begin_epoch(j, fields, status)
+  end_wait_for_repetition(j)
   if keeps_join(j, status) then
     job.drop(j, OF_AN_END_ONLY)
   else
@@ -206,6 +232,9 @@ local function move(j, status, fields, how)
   local time_field
   if TERMINAL[status] then
     time_field = enter_end(j, status)
+    if j.repeats and status == 'finished' then
+      plan_repetition(j, fields)
+    end
   else
     time_field = enter[status](j, how)
   end

@@ -1,4 +1,5 @@
 -- @include lib/gates
+-- @include lib/group
 -- lib/new_jobs: jobs to be, as `enqueue` and `stage` get them; checked before the first write, then saved with their edges.
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · list of queue names to register
 --          number of jobs; for each:
@@ -182,6 +183,15 @@ function new_jobs.enter_workflows()
     redis.call('ZADD', key('workflow-jobs', workflow), unpack(list))
     for queue in pairs(queues[workflow]) do
       redis.call('HSET', key('workflow', workflow), 'queue:' .. queue, 1)
+    end
+  end
+end
+
+-- Enters fresh jobs into their groups.
+function new_jobs.enter_groups()
+  for _, j in ipairs(new_jobs.fresh) do
+    if j.group then
+      enter_group(j)
     end
   end
 end

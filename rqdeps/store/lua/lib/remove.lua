@@ -1,4 +1,5 @@
 -- @include lib/resolve
+-- @include lib/group
 -- lib/remove: deletes jobs. What a person deletes first delivers its outcome, if it had ended; edges that still wait then
 -- follow the person's policy for its dependents, and at last the job goes with all its keys. Meanwhile nobody sees it.
 
@@ -6,7 +7,7 @@ local remove = {}
 
 -- Everything of a job that may stand in a key of its own.
 local PARTS = {
-  'job', 'payload', 'result', 'meta', 'function', 'retry', 'callbacks', 'description', 'reason', 'attempts',
+  'job', 'payload', 'result', 'meta', 'function', 'retry', 'repeat', 'callbacks', 'description', 'reason', 'attempts',
   'dependencies', 'dependents', 'joins', 'progress', 'log',
 }
 
@@ -43,6 +44,10 @@ function remove.begin(j, policy, takes_members)
   if j.open then
     move(j, 'canceled', { 'deleting', j.deleting })
   else
+    if j.repeat_due then
+      end_wait_for_repetition(j)
+      job.drop(j, { 'repeat_due' })
+    end
     redis.call('HSET', key('job', j.id), 'deleting', j.deleting)
   end
   leave_stand_in(j)
@@ -206,6 +211,9 @@ function remove.some(j, budget)
   if has_parted then
     if j.workflow then
       leave_workflow(j)
+    end
+    if j.group then
+      leave_group(j)
     end
     local keys = {}
     for i, part in ipairs(PARTS) do

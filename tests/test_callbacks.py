@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from rqdeps import Callback, Fallback, Job, Queue, SimpleWorker, Workflow
-from rqdeps.callback import NO_CALLBACKS, Callbacks
+from rqdeps.callbacks import NO_CALLBACKS, Callbacks
 from rqdeps.cli import main
 from rqdeps.errors import UnsupportedFunctionError
 from rqdeps.options import JobOptions
