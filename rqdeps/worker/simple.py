@@ -17,13 +17,14 @@ from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
-from rqdeps.worker.execution import execute
+from rqdeps.worker.execution import Ran, execute
 from rqdeps.worker.following import Handler, what_follows
 from rqdeps.worker.held import Held, ReportRefusedError
 from rqdeps.worker.holder import Holder
 from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import is_refusal
+from rqdeps.worker.messages import Task
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.set_up import initialise, load
 from rqdeps.worker.upkeep import Upkeep
@@ -135,9 +136,12 @@ class Loop:
         while not held.has_outputs:
             held.add_outputs(*self._ask(held.fetch_outputs()))
         task = held.task()
-        ran = execute(task, self._store)
+        ran = self._execute(task)
         what_follows(task, ran, self._handlers).run()
         return held.outcome(ran.report), ran.report.duration_ns
+
+    def _execute(self, task: Task) -> Ran:
+        return execute(task, self._store)
 
     def _report(self, held: Held, outcome: Outcome, duration_ns: int) -> Settled:
         """Reports an outcome and claims the next job. When the server refuses the outcome, the job fails for that."""
