@@ -106,7 +106,7 @@ def _killed_in_the_end(processes: Collection[subprocess.Popen[str]]) -> Iterator
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()  # closes its pipe
 
 
 @pytest.mark.parametrize("program", _names())

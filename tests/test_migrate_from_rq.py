@@ -323,7 +323,7 @@ q.enqueue(jobs.note, {str(path)!r}, "last", depends_on=parts, job_id="last")
     assert move().count == 601
     assert keys_of_jobs(source) == []
     assert job_of(q, "last").get_status() == "deferred"
-    assert q.job_ids() == [f"part{i}" for i in range(600)]
+    assert q.job_ids == [f"part{i}" for i in range(600)]
 
 
 # What stays

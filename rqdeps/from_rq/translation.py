@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from rqdeps.callback import Callback
+from rqdeps.callbacks import Callback
 from rqdeps.codec import Codec
 from rqdeps.dependency import Dependency
 from rqdeps.enqueue_data import EnqueueData, scheduled
