@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     )
     from rqdeps.fallback import Fallback
     from rqdeps.graph import Graph
-    from rqdeps.job import Job, get_current_job
+    from rqdeps.job import Job, cancel_job, get_current_job, requeue_job
     from rqdeps.job_log_handler import JobLogHandler
     from rqdeps.queue import Queue
+    from rqdeps.repeat import Repeat
     from rqdeps.retry import DoNotRetry, Retry, Snooze
     from rqdeps.secret import Secret
     from rqdeps.status import JobStatus
@@ -62,10 +63,13 @@ _HOMES = {
     "Fallback": "rqdeps.fallback",
     "Graph": "rqdeps.graph",
     "Job": "rqdeps.job",
+    "cancel_job": "rqdeps.job",
     "get_current_job": "rqdeps.job",
+    "requeue_job": "rqdeps.job",
     "JobLogHandler": "rqdeps.job_log_handler",
     "Queue": "rqdeps.queue",
     "DoNotRetry": "rqdeps.retry",
+    "Repeat": "rqdeps.repeat",
     "Retry": "rqdeps.retry",
     "Snooze": "rqdeps.retry",
     "Secret": "rqdeps.secret",
@@ -112,6 +116,7 @@ __all__ = [
     "NoSuchJobError",
     "NoSuchWorkflowError",
     "Queue",
+    "Repeat",
     "ResultExpiredError",
     "Retry",
     "RqdepsError",
@@ -125,5 +130,7 @@ __all__ = [
     "Worker",
     "Workflow",
     "__version__",
+    "cancel_job",
     "get_current_job",
+    "requeue_job",
 ]

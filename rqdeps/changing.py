@@ -45,6 +45,15 @@ def cancel(job_id: str) -> Conversation[bool]:
     return status in _BEING_CANCELED
 
 
+def refuse_to_enqueue_dependents(*, asked: bool) -> None:
+    """Raises ``ValueError`` if somebody wants to cancel a job, and have its dependents run as if it had succeeded."""
+    if asked:
+        raise ValueError(
+            "a job that is canceled counts as failed for those that depend on it: skip() has them run as if it had "
+            'succeeded, delete(dependents="release") as if they had never depended on it'
+        )
+
+
 def _cancel_joined(job_id: str) -> Conversation[None]:
     """Cancels what a job has spawned, and what that has, and what stands in for any of it."""
     found = yield from fetch_fields([job_id])
@@ -62,8 +71,8 @@ def _cancel_joined(job_id: str) -> Conversation[None]:
             waited_for = [each for each in fallbacks if each is not None]
 
 
-#: What ``cancel`` says of jobs that are canceled, or will be once they have stopped, or what they join has; and of those
-#: that would have run again.
+#: What ``cancel`` says of jobs that are canceled, or will be once they have stopped, or what they join has; and of
+#: those that would have run again.
 _BEING_CANCELED = (JobStatus.CANCELED, JobStatus.STARTED, JobStatus.JOINING, "repeating")
 
 

@@ -150,6 +150,13 @@ class EnqueueData:
         kept = replace(own, result_ttl_ms=result_ttl_ms, failure_ttl_ms=failure_ttl_ms)
         return replace(self, options=kept, fallback=self.fallback and self.fallback.kept_like(options))
 
+    def timed_out_after(self, timeout_ms: int) -> EnqueueData:
+        """The same job, and what stands in for it, with this time limit where their own options say nothing."""
+        own = self.options
+        limited = own if own.timeout_ms is not None else replace(own, timeout_ms=timeout_ms)
+        fallback = self.fallback and self.fallback.timed_out_after(timeout_ms)
+        return replace(self, options=limited, fallback=fallback)
+
     def spawned(self, by: str) -> EnqueueData:
         """The same job, as one that another spawns. Raises ``ValueError`` if it is to repeat."""
         self.options.refuse_repeat("a spawned job")

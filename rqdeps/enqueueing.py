@@ -17,6 +17,7 @@ from rqdeps.errors import (
     GraphGivenUpError,
     NoSuchJobError,
 )
+from rqdeps.ids import check_id
 from rqdeps.job_record import JobRecord, opened_payload, refresh
 from rqdeps.lineage import refuse_circle
 from rqdeps.options import JobOptions, at_ms
@@ -101,6 +102,24 @@ def datas_of(jobs: object, kind: type[JobRecord]) -> list[tuple[object, EnqueueD
     if not isinstance(jobs, Iterable):
         raise TypeError(f"enqueue_many takes a list of jobs to be, not {type(jobs).__name__}")
     return [(job, _data_of(job, kind)) for job in list(jobs)]
+
+
+def grouped(datas: list[EnqueueData], group: str | None) -> list[EnqueueData]:
+    """The same jobs to be, in a group, if one is named.
+
+    Raises:
+        TypeError: its name is no text.
+        ValueError: its name can't be that of a group.
+    """
+    if group is None:
+        return datas
+    name = check_id(group, "a group's name")
+    return [replace(data, group=name) for data in datas]
+
+
+def limited(data: EnqueueData, timeout_ms: int | None) -> EnqueueData:
+    """The same job to be, with a queue's time limit, if there is one, where its own options say nothing."""
+    return data if timeout_ms is None else data.timed_out_after(timeout_ms)
 
 
 def _data_of(job: object, kind: type[JobRecord]) -> EnqueueData:

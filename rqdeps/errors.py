@@ -60,6 +60,14 @@ class ClaimLostError(RqdepsError):
     """A worker no longer holds the job that it runs: another may run it by now, and what this attempt does is void."""
 
 
+class NoSuchGroupError(RqdepsError, LookupError):
+    """No group has this name: it was never filled, or the last of its jobs is gone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no group {name!r}: it was never filled, or the last of its jobs has been deleted")
+        self.name = name
+
+
 class NoSuchWorkflowError(RqdepsError, LookupError):
     """No workflow has this id: it expired or never existed."""
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from rqdeps.job_record import JobRecord, refresh
 from rqdeps.lineage import EdgePages, culprits, edges_of
-from rqdeps.overview import alive_workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import reads
 from rqdeps.store.calls.reads import EdgeRecord, Standing
 from rqdeps.store.conversation import ask
 from rqdeps.text import times
+from rqdeps.worker_info import alive_workers
 
 #: How many jobs a sentence names.
 _NAMED = 3
@@ -253,6 +253,11 @@ def _ended(job: JobRecord) -> Conversation[str]:
     if job.reason:
         return f"is {status}: {job.reason}"
     said = yield from _said(job.id, status)
+    if job.repeats_at is not None:
+        when = f"{job.repeats_at:%Y-%m-%d %H:%M:%S %Z}"
+        return (
+            f"has finished, and runs again at {when}; cancel() ends that ({times(job.repeats_left, 'repetition')} left)"
+        )
     if status is JobStatus.FAILED and job.fallback_id is not None:
         shown = yield from _shown(job.fallback_id)
         return f"has failed{said}; {shown}, stands in for it"

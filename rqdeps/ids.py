@@ -52,19 +52,21 @@ def new_id() -> str:
     return _ids.next()
 
 
-def check_id(job_id: object) -> str:
+def check_id(job_id: object, what: str = "a job's id") -> str:
     """The id, if it can be one.
+
+    Args:
+        job_id: the id.
+        what: what it is of, for errors.
 
     Raises:
         TypeError: for something that is no text.
         ValueError: for anything but 1 to 64 letters, digits, underscores, dots and hyphens.
     """
     if not isinstance(job_id, str):
-        raise TypeError(f"a job's id is a str, not {type(job_id).__name__}")
+        raise TypeError(f"{what} is a str, not {type(job_id).__name__}")
     if not _VALID.fullmatch(job_id):
-        raise ValueError(
-            f"{job_id!r} can't be a job's id: ids are 1 to 64 letters, digits, underscores, dots and hyphens"
-        )
+        raise ValueError(f"{job_id!r} can't be {what}: it is 1 to 64 letters, digits, underscores, dots and hyphens")
     return job_id
 
 

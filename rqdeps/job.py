@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 from redis import Redis
 
 from rqdeps.attempts import Attempt
+from rqdeps.callbacks import Callback
 from rqdeps.codec import Codec
-from rqdeps.dependency import Output
+from rqdeps.dependency import Dependency, Output
 from rqdeps.enqueueing import draft_of
 from rqdeps.errors import DeadlockError, NoSuchJobError
 from rqdeps.explain import explain
@@ -29,13 +30,17 @@ from rqdeps.reading import (
     result_of,
     return_value_of,
 )
+from rqdeps.results import Result, results_of
+from rqdeps.retry import Retry
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
+from rqdeps.store.calls import reads
 from rqdeps.waiting import Patience, has_ended
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from rqdeps.codec import SerializerChoice
     from rqdeps.graph import Graph
     from rqdeps.options import Duration
 
@@ -63,6 +68,8 @@ class Job(JobAtWork, Generic[R]):
         url: str | None = None,
         id: str | None = None,  # noqa: A002 - RQ's name
         timeout: Duration | None = None,
+        origin: str | None = None,
+        serializer: SerializerChoice | None = None,
         **options: Unpack[AllOptions],
     ) -> Job[R]:
         """Makes a job that nobody knows of yet: ``save()`` holds it on the server, ``Queue.enqueue_job`` enqueues it.
@@ -77,6 +84,8 @@ class Job(JobAtWork, Generic[R]):
             url: where the server is, instead of a connection.
             id: RQ's other name for ``job_id``.
             timeout: RQ's other name for ``job_timeout``.
+            origin: RQ's other name for ``queue``.
+            serializer: how arguments and result are written; see ``Queue``.
             **options: see ``AllOptions``.
 
         Raises:
@@ -85,36 +94,49 @@ class Job(JobAtWork, Generic[R]):
             TypeError: the arguments don't fit the function's signature.
             ValueError: an option makes no sense.
         """
-        named = JobOptions.named(options, job_id=id, job_timeout=timeout)
-        store = store_of(connection, url)
+        named = JobOptions.named(options, job_id=id, job_timeout=timeout, queue=origin)
+        store = store_of(connection, url).with_serializer(serializer)
         draft = draft_of(func, args, kwargs, named, store.codec)
         job: Job[R] = cls(draft.id, store)
         job.draft = draft
         return job
 
     @classmethod
-    def fetch(cls, job_id: str, connection: Redis | None = None, *, url: str | None = None) -> Job[Any]:
+    def fetch(
+        cls,
+        id: str,  # noqa: A002 - RQ's name
+        connection: Redis | None = None,
+        serializer: SerializerChoice | None = None,
+        *,
+        url: str | None = None,
+    ) -> Job[Any]:
         """The job with this id.
 
         Args:
-            job_id: the id.
+            id: the id.
             connection: a client of the server.
+            serializer: how its arguments and result are read; see ``Queue``.
             url: where the server is, instead of a connection.
 
         Raises:
             NoSuchJobError: it expired or never existed.
         """
-        job = cls.fetch_many([job_id], connection, url=url)[0]
+        job = cls.fetch_many([id], connection, serializer, url=url)[0]
         if job is None:
-            raise NoSuchJobError(job_id)
+            raise NoSuchJobError(id)
         return job
 
     @classmethod
     def fetch_many(
-        cls, job_ids: Iterable[str], connection: Redis | None = None, *, url: str | None = None
+        cls,
+        job_ids: Iterable[str],
+        connection: Redis | None = None,
+        serializer: SerializerChoice | None = None,
+        *,
+        url: str | None = None,
     ) -> list[Job[Any] | None]:
-        """The jobs with these ids, in their order; ``None`` for each that does not exist."""
-        return fetch_jobs(job_ids, store_of(connection, url, create=False))
+        """The jobs with these ids, in their order; ``None`` for each that does not exist; see ``fetch``."""
+        return fetch_jobs(job_ids, store_of(connection, url, create=False).with_serializer(serializer))
 
     @classmethod
     def exists(cls, job_id: str, connection: Redis | None = None, *, url: str | None = None) -> bool:
@@ -152,6 +174,28 @@ class Job(JobAtWork, Generic[R]):
             refresh: has no effect: the server is always asked.
         """
         return cast("R | None", self._store.perform(return_value_of(self, self.codec)))
+
+    def results(self) -> list[Result]:
+        """How its attempts ended, the last first, by RQ's names: those of ``attempts``, and the one that finished."""
+        self.refresh()
+        return self._store.perform(results_of(self, self.codec))
+
+    def latest_result(self, timeout: float = 0) -> Result | None:
+        """How its last attempt ended, or ``None`` if none has, by RQ's names.
+
+        Args:
+            timeout: how long to wait for the job's end if no attempt has ended yet, in seconds.
+
+        Raises:
+            DeadlockError: called inside a job, and told to wait.
+        """
+        results = self.results()
+        if not results and timeout > 0:
+            patience = patience_for(self, timeout)
+            while patience.until_next_look > 0 and not self.has_ended_within(patience):
+                pass
+            results = self.results()
+        return results[0] if results else None
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -211,6 +255,16 @@ class Job(JobAtWork, Generic[R]):
         return [dependency.id for dependency in self.dependencies()]
 
     @property
+    def dependency(self) -> Job[Any] | None:
+        """The first job that this one depends on; ``None`` without any, or if it has been deleted."""
+        found = self.fetch_dependencies()
+        return found[0] if found else None
+
+    def fetch_dependencies(self) -> list[Job[Any]]:
+        """The jobs that this one depends on, but for those that have been deleted."""
+        return [job for job in fetch_jobs(self.dependency_ids, self._store) if job is not None]
+
+    @property
     def dependent_ids(self) -> list[str]:
         """The ids of the jobs that depend on this one: its fallback first, then in the order of their linking."""
         return self._store.perform(dependents_of(self.id))
@@ -231,6 +285,13 @@ class Job(JobAtWork, Generic[R]):
             InvalidJobOperationError: the job is not saved yet.
         """
         return self._store.perform(graph_of(self.saved_id, most))
+
+    def get_position(self) -> int | None:
+        """How many jobs come before this one in its queue; ``None`` if it is not ready, or more than 10,000 do.
+
+        Entries of jobs that have left the queue, and have yet to be cleared up, count too.
+        """
+        return self._store.run(reads.standing(self.saved_id)).ahead
 
     def explain(self) -> str:
         """One sentence for people on where the job stands: why it does not run, or how it ended."""
@@ -259,6 +320,55 @@ def fetch_jobs(job_ids: Iterable[str], store: Store) -> list[Job[Any] | None]:
     """
     found = store.perform(fetch_fields(job_ids))
     return [None if fields is None else Job(job_id, store, fields) for job_id, fields in found]
+
+
+def cancel_job(
+    job_id: str,
+    connection: Redis | None = None,
+    serializer: SerializerChoice | None = None,
+    enqueue_dependents: bool = False,
+    *,
+    url: str | None = None,
+) -> None:
+    """Cancels the job with this id; see ``Job.cancel``.
+
+    Args:
+        job_id: the id.
+        connection: a client of the server.
+        serializer: has no effect: nothing of the job is read.
+        enqueue_dependents: see ``Job.cancel``.
+        url: where the server is, instead of a connection.
+
+    Raises:
+        NoSuchJobError: there is no such job.
+        ValueError: dependents are to run all the same.
+    """
+    Job.fetch(job_id, connection, url=url).cancel(enqueue_dependents=enqueue_dependents)
+
+
+def requeue_job(
+    job_id: str,
+    connection: Redis | None = None,
+    serializer: SerializerChoice | None = None,
+    *,
+    url: str | None = None,
+) -> Job[Any]:
+    """Gives the job with this id another life; see ``Job.requeue``.
+
+    Args:
+        job_id: the id.
+        connection: a client of the server.
+        serializer: how its arguments and result are read; see ``Queue``.
+        url: where the server is, instead of a connection.
+
+    Returns:
+        The job.
+
+    Raises:
+        InvalidJobOperationError: it has not ended, or has finished.
+        NoSuchJobError: there is no such job.
+    """
+    return Job.fetch(job_id, connection, serializer, url=url).requeue()
 
 
 current_job: ContextVar[Job[Any] | None] = ContextVar("current_job", default=None)
@@ -298,4 +408,15 @@ def patience_for(job: JobRecord, timeout: float | None) -> Patience:
     return Patience(job.saved_id, timeout)
 
 
-__all__ = ["Attempt", "Job", "JobDependency", "JobStatus", "get_current_job"]
+__all__ = [
+    "Attempt",
+    "Callback",
+    "Dependency",
+    "Job",
+    "JobDependency",
+    "JobStatus",
+    "Retry",
+    "cancel_job",
+    "get_current_job",
+    "requeue_job",
+]

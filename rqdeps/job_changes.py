@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rqdeps import changing
 from rqdeps.dependency import Dependency, JobRef, Rule
@@ -12,25 +12,34 @@ from rqdeps.job_facts import JobFacts
 from rqdeps.store import Store
 from rqdeps.store.calls.changes import Policy
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class JobChanges(JobFacts):
     """What can be changed about a job that exists."""
 
-    def cancel(self) -> bool:
+    def cancel(self, *, enqueue_dependents: bool = False) -> bool:
         """Ends the job before it runs. Its dependents count it as failed.
 
         A job that runs is asked to stop: its worker kills it within a second or two, and it ends as ``stopped``. So
         does one that joins others: these are canceled, and once they have ended, it has.
 
+        Args:
+            enqueue_dependents: what RQ has to let dependents run all the same; here that is done otherwise.
+
         Returns:
             Whether it is canceled or being stopped, be it since an earlier call: ``False`` if it had ended otherwise.
+            Also of one that has finished and was to repeat whether that comes to nothing.
 
         Raises:
             NoSuchJobError: there is no such job.
+            ValueError: dependents are to run all the same.
         """
+        changing.refuse_to_enqueue_dependents(asked=enqueue_dependents)
         return self._store.perform(changing.cancel(self.saved_id))
 
-    def delete(self, dependents: Policy = "cancel") -> None:
+    def delete(self, dependents: Policy = "cancel", *, delete_dependents: bool = False) -> None:
         """Deletes the job and all that is stored of it.
 
         What it came to, if it had ended, its dependents are told first. Those that still wait for it are canceled,
@@ -40,14 +49,17 @@ class JobChanges(JobFacts):
         Args:
             dependents: ``"cancel"`` those that still wait, ``"release"`` them, as if they had never depended on it, or
                 ``"delete"`` them, and whatever waits for them.
+            delete_dependents: RQ's way to say ``dependents="delete"``.
 
         Raises:
             NoSuchJobError: there is no such job.
             ValueError: ``dependents`` is something else.
         """
+        if delete_dependents:
+            dependents = "delete"
         self._store.perform(changing.delete(self.saved_id, dependents))
 
-    def requeue(self, *, force: bool = False, at_front: bool = False) -> None:
+    def requeue(self, *, force: bool = False, at_front: bool = False) -> Self:
         """Gives a job that has ended another life, with all its retries. What could not run because of it waits again.
 
         A job that was canceled before its dependencies had ended waits for them again. One that has run, and joins
@@ -59,6 +71,9 @@ class JobChanges(JobFacts):
                 counts for the next failure too.
             at_front: put it at the front of its queue.
 
+        Returns:
+            The job.
+
         Raises:
             InvalidJobOperationError: it has not ended, or has finished.
             UpstreamFailedError: its dependencies don't let it run; the error names the jobs to requeue instead.
@@ -66,6 +81,7 @@ class JobChanges(JobFacts):
             NoSuchJobError: there is no such job.
         """
         self._store.perform(changing.requeue(self.saved_id, force=force, at_front=at_front))
+        return self
 
     def skip(self, output: Any = None) -> None:
         """Treats the job as finished with a value, to get on without it. If it runs, its claim is void.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
+
+from redis import Redis
 
 from rqdeps.attempts import FailedJob
 from rqdeps.codec import Codec
+from rqdeps.functions import resolve
 from rqdeps.job_record import JobRecord, call_of, describe, refresh
 from rqdeps.spawning import Spawning
 from rqdeps.status import JobStatus
@@ -36,6 +40,11 @@ class JobFacts(JobRecord):
     def codec(self) -> Codec:
         """How values are written and read."""
         return self._store.codec
+
+    @property
+    def connection(self) -> Redis:
+        """A client of the server."""
+        return self._store.client
 
     def refresh(self) -> None:
         """Reads the job again.
@@ -72,6 +81,28 @@ class JobFacts(JobRecord):
     def description(self) -> str:
         """The text given for people, or else the call."""
         return self._store.perform(describe(self, self.codec))
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The job's function, which is imported here.
+
+        Raises:
+            FunctionImportError: it can't be.
+        """
+        return resolve(self.func_name, self.codec.allowed)
+
+    def get_meta(self, refresh: bool = True) -> dict[str, Any]:
+        """The dictionary that goes with the job. Change it, then call ``save_meta``.
+
+        Args:
+            refresh: whether to read the job anew, which forgets changes of ``meta`` that have not been saved.
+
+        Raises:
+            NoSuchJobError: it has been deleted.
+        """
+        if refresh:
+            self.refresh()
+        return self.meta
 
     def save_meta(self) -> None:
         """Stores ``meta``.

@@ -11,7 +11,7 @@ from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, NotLoadedError, SerializationError
 from rqdeps.mapping import mapped_by
-from rqdeps.options import DEFAULT_TIMEOUT_MS
+from rqdeps.options import DEFAULT_TIMEOUT_MS, FAILURE_TTL_MS, RESULT_TTL_MS
 from rqdeps.serializers import dumps, loads
 from rqdeps.signing import options_of, unseal_payload
 from rqdeps.status import JobStatus
@@ -162,8 +162,22 @@ class JobRecord:
     @property
     def timeout(self) -> float:
         """How long one attempt may run, in seconds; -1 means no limit."""
-        timeout_ms = self._number("timeout", DEFAULT_TIMEOUT_MS)
-        return timeout_ms if timeout_ms < 0 else timeout_ms / 1000
+        return self._seconds("timeout", DEFAULT_TIMEOUT_MS)
+
+    @property
+    def result_ttl(self) -> float:
+        """How long what the job returns is kept, in seconds; -1 for ever."""
+        return self._seconds("result_ttl", RESULT_TTL_MS)
+
+    @property
+    def failure_ttl(self) -> float:
+        """How long the job is kept if it fails, in seconds; -1 for ever."""
+        return self._seconds("failure_ttl", FAILURE_TTL_MS)
+
+    @property
+    def ttl(self) -> float | None:
+        """How long the job may wait before it starts, in seconds; ``None`` for as long as it takes."""
+        return self._seconds("ttl", 0) or None
 
     @property
     def callbacks(self) -> Callbacks:
@@ -227,6 +241,21 @@ class JobRecord:
         return max(0, self._number("retries") - self._number("failures"))
 
     @property
+    def repeats_left(self) -> int:
+        """How often the job will yet run again after it has succeeded."""
+        return max(0, self._number("repeats") - self._number("repeated"))
+
+    @property
+    def repeats_at(self) -> datetime | None:
+        """When the job, which has finished, runs again."""
+        return self._time("repeat_due")
+
+    @property
+    def group_id(self) -> str | None:
+        """The name of the group that the job is in."""
+        return self._text("group") or None
+
+    @property
     def worker_name(self) -> str | None:
         """The name of the worker that took the job last."""
         return worker_of(self._text("holder")) or None
@@ -274,6 +303,10 @@ class JobRecord:
 
     def _number(self, name: str, default: int = 0) -> int:
         return int(self._fields.get(name, default))
+
+    def _seconds(self, name: str, default_ms: int) -> float:
+        ms = self._number(name, default_ms)
+        return ms if ms < 0 else ms / 1000
 
     def _time(self, name: str) -> datetime | None:
         return stored_moment(self._fields.get(name))

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 #: How long a job may run unless it says otherwise, in milliseconds.
 DEFAULT_TIMEOUT_MS: Final = 180_000
 
+#: How long what a job returns is kept, and a job that failed, unless it says otherwise, in milliseconds; `lib/move` has
+#: them too.
+RESULT_TTL_MS: Final = 600_000
+FAILURE_TTL_MS: Final = 365 * 86_400_000
+
 #: A job that may run, or be kept, for ever.
 FOREVER: Final = -1
 
@@ -176,7 +181,7 @@ class JobOptions:
         at_front = _flag(options, "at_front") or _flag(options, "enqueue_at_front")
         return cls(
             job_id=None if job_id is None else check_id(job_id),
-            timeout_ms=_timeout_ms(options.get("job_timeout")),
+            timeout_ms=timeout_ms(options.get("job_timeout"), "job_timeout"),
             result_ttl_ms=to_ms(options.get("result_ttl"), "result_ttl", forever=True),
             failure_ttl_ms=to_ms(options.get("failure_ttl"), "failure_ttl", forever=True),
             ttl_ms=_ttl_ms(options.get("ttl")),
@@ -257,11 +262,21 @@ def _flag(options: Mapping[str, Any], name: str) -> bool:
     return bool(value)
 
 
-def _timeout_ms(value: Duration | None) -> int | None:
-    timeout_ms = to_ms(value, "job_timeout", forever=True)
-    if timeout_ms == 0:
-        raise ValueError("job_timeout is 0, which leaves no time to run; -1 means no limit")
-    return timeout_ms
+def timeout_ms(value: Duration | None, name: str) -> int | None:
+    """A time limit in milliseconds, -1 for none.
+
+    Args:
+        value: the limit; ``None`` is none.
+        name: what errors call it.
+
+    Raises:
+        TypeError: it is no duration.
+        ValueError: it is one that can't be, or 0.
+    """
+    limit_ms = to_ms(value, name, forever=True)
+    if limit_ms == 0:
+        raise ValueError(f"{name} is 0, which leaves no time to run; -1 means no limit")
+    return limit_ms
 
 
 def _ttl_ms(value: Duration | None) -> int | None:

@@ -1,8 +1,6 @@
-"""What is where: the jobs of each status, queue by queue, and the workers."""
+"""What is where: the jobs of each status, queue by queue."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
@@ -11,10 +9,6 @@ from rqdeps.store.conversation import ask
 
 #: No queue has more: lists and sets on the server end here.
 MOST_JOBS = 2**32 - 1
-
-
-#: A worker whose last sign of life is older counts as lost, in milliseconds; it gives one each second.
-ALIVE_MS = 5_000
 
 
 def counts_per_queue() -> Conversation[dict[str, dict[JobStatus, int]]]:
@@ -47,12 +41,35 @@ def ids_in(queue: str, status: object, offset: object, length: object) -> Conver
         ValueError: one of them is negative, or there is no such status.
     """
     wanted = _status(status).value
-    first, most = _natural(offset, "offset"), _natural(length, "length")
+    first, most = _natural(offset, "offset"), MOST_JOBS if length == -1 else _natural(length, "length")
     found: list[str] = []
     while first >= 0 and len(found) < most:
         first, ids = yield from ask(reads.list_ids(queue, wanted, offset=first, count=most - len(found)))
         found += ids
     return found
+
+
+def slice_of(queue: str, status: object, start: int, end: int, *, desc: bool) -> Conversation[list[str]]:
+    """The ids of a queue's jobs that have a status, from one place to another, as a sorted set is cut in Redis.
+
+    Args:
+        queue: the queue.
+        status: the status.
+        start: the first place, from 0; below 0, so many from the end.
+        end: the last place, which belongs to it; -1 for the last of all.
+        desc: whether to count from the end, and list the last first.
+    """
+    wanted = _status(status)
+    if not desc and start >= 0 and end == -1:
+        return (yield from ids_in(queue, wanted, start, MOST_JOBS))
+    count = (yield from counts_of(queue))[wanted]
+    first = start if start >= 0 else max(start + count, 0)
+    last = min(end if end >= 0 else end + count, count - 1)
+    if first > last:
+        return []
+    offset = count - 1 - last if desc else first
+    found = yield from ids_in(queue, wanted, offset, last - first + 1)
+    return found[::-1] if desc else found
 
 
 def _status(status: object) -> JobStatus:
@@ -68,52 +85,3 @@ def _natural(number: object, name: str) -> int:
     if number < 0:
         raise ValueError(f"{name} is a number of jobs from 0 up, not {number}")
     return min(number, MOST_JOBS)
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """A worker that gave a sign of life in the last minute.
-
-    Attributes:
-        name: its name.
-        queues: the queues it serves.
-        processes: how many jobs it runs at once.
-        host: the machine it runs on.
-        pid: its process id there.
-        finished: how many of its jobs finished.
-        failed: how many of its jobs failed for good.
-        age_ms: how long ago it gave its last sign of life, in milliseconds.
-    """
-
-    name: str
-    queues: list[str]
-    processes: int
-    host: str
-    pid: int
-    finished: int
-    failed: int
-    age_ms: int
-
-
-def workers() -> Conversation[list[WorkerInfo]]:
-    """The workers that are alive."""
-    records = yield from ask(reads.workers())
-    return [
-        WorkerInfo(
-            name=record.name,
-            queues=record.fields.get("queues", "").split(),
-            processes=int(record.fields.get("processes", 1)),
-            host=record.fields.get("host", ""),
-            pid=int(record.fields.get("pid", 0)),
-            finished=int(record.fields.get("finished", 0)),
-            failed=int(record.fields.get("failed", 0)),
-            age_ms=record.age_ms,
-        )
-        for record in records
-    ]
-
-
-def alive_workers() -> Conversation[list[WorkerInfo]]:
-    """The workers that gave a sign of life just now."""
-    known = yield from workers()
-    return [worker for worker in known if worker.age_ms <= ALIVE_MS]

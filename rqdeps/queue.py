@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from redis import Redis
@@ -11,28 +12,33 @@ from rqdeps.changing import limit_queue
 from rqdeps.codec import Codec, SerializerChoice
 from rqdeps.dependency import job_ids_of
 from rqdeps.enqueue_data import EnqueueData
-from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, release
+from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, grouped, limited, release
 from rqdeps.enqueuer import Enqueuer
 from rqdeps.ids import check_queue_name
-from rqdeps.job import Job, fetch_jobs, store_of
-from rqdeps.overview import counts_of, counts_per_queue, ids_in
-from rqdeps.status import JobStatus
+from rqdeps.job import Job, store_of
+from rqdeps.options import timeout_ms
+from rqdeps.overview import counts_per_queue
+from rqdeps.queue_contents import QueueContents
 from rqdeps.store import Store
 from rqdeps.store.calls import changes, reads
 
 if TYPE_CHECKING:
-    pass
+    from rqdeps.options import Duration
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Queue(Enqueuer):
+class Queue(Enqueuer, QueueContents):
     """A queue of jobs on Redis or Valkey.
 
     Args:
         name: its name; queues need not be made first.
         connection: a ``redis.Redis`` client of the server, which must not decode responses.
+        default_timeout: the ``job_timeout`` of jobs that have none of their own.
+        is_async: whether workers run the jobs. With ``False`` each is run at once, in this process, by whoever enqueues
+            it, and so is what it releases in this queue: for tests and for looking into things. What is delayed is
+            left to workers. Errors of jobs are recorded, not raised.
         url: where the server is, instead of a connection: ``redis://``, ``rediss://``, ``unix://`` or
             ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
             ``redis://localhost:6379``.
@@ -40,8 +46,12 @@ class Queue(Enqueuer):
             its dotted path. By default that of the environment variable ``RQDEPS_SERIALIZER``, else ``"json"``. Pickles
             are read only where they are chosen: whoever can write to the server can then run any code here.
 
+    Attributes:
+        name: its name.
+        is_async: whether workers run the jobs.
+
     Raises:
-        ValueError: for a name, URL or serializer that can't be.
+        ValueError: for a name, URL, timeout or serializer that can't be.
         TypeError: if both a connection and a URL are given.
     """
 
@@ -49,12 +59,16 @@ class Queue(Enqueuer):
         self,
         name: str = "default",
         connection: Redis | None = None,
+        default_timeout: Duration | None = None,
+        is_async: bool = True,
         *,
         url: str | None = None,
         serializer: SerializerChoice | None = None,
     ) -> None:
         self.name = check_queue_name(name)
         self._store = store_of(connection, url).with_serializer(serializer)
+        self._default_timeout_ms = timeout_ms(default_timeout, "default_timeout")
+        self.is_async = is_async
 
     @classmethod
     def on(cls, name: str, store: Store) -> Queue:
@@ -62,6 +76,8 @@ class Queue(Enqueuer):
         queue = cls.__new__(cls)
         queue.name = check_queue_name(name)
         queue._store = store
+        queue._default_timeout_ms = None
+        queue.is_async = True
         return queue
 
     def __repr__(self) -> str:
@@ -79,7 +95,9 @@ class Queue(Enqueuer):
 
     # Enqueueing
 
-    def enqueue_many(self, job_datas: Iterable[EnqueueData | Job[Any]]) -> list[Job[Any]]:
+    def enqueue_many(
+        self, job_datas: Iterable[EnqueueData | Job[Any]], *, group_id: str | None = None
+    ) -> list[Job[Any]]:
         """Enqueues jobs, all of them or none: nothing of them runs before the last has come.
 
         Up to a hundred or so, with their dependencies, take one round trip. More go in pieces, unseen by anyone until
@@ -88,6 +106,7 @@ class Queue(Enqueuer):
 
         Args:
             job_datas: jobs made by ``prepare_data`` or ``Job.create``, which may depend on each other in any order.
+            group_id: the name of a group that they are to be in; see ``Group``.
 
         Returns:
             The jobs, in the order given. Those that may run at once are queued in that order.
@@ -98,10 +117,12 @@ class Queue(Enqueuer):
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
         given = datas_of(job_datas, Job)
-        self._store.perform(enqueue_datas([data for _, data in given], self.name, self._store.registered))
+        datas = grouped([limited(data, self._default_timeout_ms) for _, data in given], group_id)
+        self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
         jobs = [each if isinstance(each, Job) else Job(data.id, self._store) for each, data in given]
         for job in jobs:
             job.is_saved_in(self._store)
+        self._have_run(jobs)
         return jobs
 
     def enqueue_job(self, job: Job[R]) -> Job[R]:
@@ -113,9 +134,12 @@ class Queue(Enqueuer):
         Raises:
             InvalidJobOperationError: it was released before.
         """
+        if job.draft is not None:
+            job.draft = limited(job.draft, self._default_timeout_ms)
         self._store.perform(enqueue_job(job, self.name, self._store.registered))
         if job.draft is not None:
             job.is_saved_in(self._store)
+        self._have_run([job])
         return job
 
     def release_many(self, jobs: Iterable[Job[Any]]) -> None:
@@ -130,6 +154,11 @@ class Queue(Enqueuer):
 
     def _take(self, datas: list[EnqueueData]) -> list[Job[Any]]:
         return self.enqueue_many(datas)
+
+    def _have_run(self, jobs: Sequence[Job[Any]]) -> None:
+        """Has jobs run now that were enqueued, if this is not left to workers."""
+        if not self.is_async:
+            run_at_once(self._store, self.name, [job.id for job in jobs])
 
     # Pausing and limiting it
 
@@ -167,7 +196,7 @@ class Queue(Enqueuer):
         """How many jobs of this queue are started at once at most; ``None`` if any number may be."""
         return self._store.run(reads.limit_of(self.name))
 
-    # Looking at it
+    # Others
 
     @classmethod
     def all(cls, connection: Redis | None = None, *, url: str | None = None) -> list[Queue]:
@@ -175,30 +204,20 @@ class Queue(Enqueuer):
         store = store_of(connection, url, create=False)
         return [cls.on(name, store) for name in store.perform(counts_per_queue())]
 
-    @property
-    def count(self) -> int:
-        """How many jobs are ready and wait for a worker."""
-        return self.counts[JobStatus.QUEUED]
+    def __eq__(self, other: object) -> bool:
+        return other.name == self.name if isinstance(other, Queue) else NotImplemented
 
-    @property
-    def counts(self) -> dict[JobStatus, int]:
-        """How many jobs the queue has of each status."""
-        return self._store.perform(counts_of(self.name))
+    def __lt__(self, other: object) -> bool:
+        return self.name < other.name if isinstance(other, Queue) else NotImplemented
 
-    def job_ids(self, status: JobStatus | str = JobStatus.QUEUED, offset: int = 0, length: int = 1000) -> list[str]:
-        """The ids of the queue's jobs that have a status, in the order in which they run, wait or ended.
+    def __hash__(self) -> int:
+        return hash(self.name)
 
-        Args:
-            status: the status.
-            offset: how many to pass over; of queued ones, entries of jobs that have left the queue count too.
-            length: how many at most.
 
-        Raises:
-            TypeError: ``offset`` or ``length`` is no number.
-            ValueError: one of them is negative, or there is no such status.
-        """
-        return self._store.perform(ids_in(self.name, status, offset, length))
+def run_at_once(store: Store, queue: str, job_ids: Sequence[str]) -> None:
+    """Runs jobs in this process, if they are ready, and what they release in a queue.
 
-    def fetch_job(self, job_id: str) -> Job[Any] | None:
-        """The job with this id, or ``None``."""
-        return fetch_jobs([job_id], self._store)[0]
+    What runs jobs stands above queues, and is called by its name: a program that leaves that to workers does without.
+    """
+    run: Callable[[Store, str, Sequence[str]], None] = import_module("rqdeps.worker.at_once").run_at_once
+    run(store, queue, job_ids)

@@ -153,9 +153,11 @@ class Workflow(Enqueuer):
             DependencyCycleError: its jobs would wait for each other in a circle.
         """
         store = self._queue.store
-        for job in store.perform(self._draft.commit(self._queue.name, store.registered)):
-            assert isinstance(job, Job)
+        jobs = store.perform(self._draft.commit(self._queue.name, store.registered))
+        saved = [job for job in jobs if isinstance(job, Job)]
+        for job in saved:
             job.is_saved_in(store)
+        self._queue._have_run(saved)
 
     @property
     def codec(self) -> Codec:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 from rqdeps.attempts import stored_moment
 from rqdeps.durations import format_time
-from rqdeps.overview import alive_workers
 from rqdeps.progress_line import bar
 from rqdeps.status import JobStatus
 from rqdeps.store import Conversation
 from rqdeps.store.calls import workflows
 from rqdeps.store.calls.workflows import WorkflowRecord
 from rqdeps.store.conversation import ask
+from rqdeps.worker_info import alive_workers
 
 #: How many calls of a function must have finished before their mean says how long others will take.
 ENOUGH_SAMPLES = 5

@@ -27,7 +27,6 @@ from rqdeps import AsyncQueue, Dependency, Job, Queue, SimpleWorker, Workflow
 from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.job import patience_for
-from rqdeps.overview import workers
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import claims
@@ -35,6 +34,7 @@ from rqdeps.store.invariants import check_invariants
 from rqdeps.store.keys import Keys
 from rqdeps.store.permissions import missing_permission
 from rqdeps.store.scripts import script, script_names
+from rqdeps.worker_info import workers
 
 DOCS = Path(__file__).parent.parent / "docs" / "security.md"
 ROLES = ("producer", "worker", "viewer")
@@ -42,7 +42,7 @@ ROLES = ("producer", "worker", "viewer")
 #: The scripts of those who only look.
 READING = {
     *("attempts", "blame", "dependents", "edges", "fetch", "graph", "list", "log_lines", "members", "outputs"),
-    *("overview", "read_part", "schema", "settings", "standing", "workers", "workflow", "workflows"),
+    *("group", "groups", "overview", "read_part", "schema", "settings", "standing", "workers", "workflow", "workflows"),
 }
 
 #: The scripts that only workers call, and jobs while they run.
@@ -324,7 +324,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     queue = Queue("work", connection=viewer)
     assert queue.counts[JobStatus.FINISHED] == 5
     assert Job.fetch(sights["grown"].id, connection=viewer).result["both"] == 10
-    assert queue.job_ids()
+    assert queue.job_ids
     assert queue.is_paused is False
     assert queue.started_limit == 4
     queue.store.perform(workers())

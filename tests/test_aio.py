@@ -40,7 +40,19 @@ RENAMED = {
 
 #: What has no counterpart, and why.
 FOR_THE_RUNNING_JOB = "a job that runs has itself in its hands as a Job, by get_current_job()"
-MISSING = dict.fromkeys(("map", "options", "spawn", "spawn_data"), FOR_THE_RUNNING_JOB)
+FOR_RQ = "a name for programs written for RQ, which has nothing for asyncio"
+MISSING = {
+    Job: {
+        **dict.fromkeys(("map", "options", "spawn", "spawn_data"), FOR_THE_RUNNING_JOB),
+        **dict.fromkeys(("connection", "dependency", "fetch_dependencies", "func", "get_position"), FOR_RQ),
+        **dict.fromkeys(("latest_result", "results"), FOR_RQ),
+    },
+    Queue: {
+        **dict.fromkeys(("connection", "get_job_position", "job_ids", "jobs"), FOR_RQ),
+        **dict.fromkeys(("canceled_job_registry", "deferred_job_registry", "failed_job_registry"), FOR_RQ),
+        **dict.fromkeys(("finished_job_registry", "scheduled_job_registry", "started_job_registry"), FOR_RQ),
+    },
+}
 
 #: What only these have.
 MORE = {"AsyncQueue": {"aclose"}, "AsyncJob": {"aclose", "get_meta"}, "AsyncWithOptions": set()}
@@ -109,7 +121,7 @@ PAIRS = [(Queue, AsyncQueue), (Job, AsyncJob), (WithOptions, type(AsyncQueue.on(
 
 @pytest.mark.parametrize(("kind", "async_kind"), PAIRS, ids=lambda kind: kind.__name__)
 def test_all_that_there_is_has_its_counterpart(kind: type, async_kind: type) -> None:
-    wanted = {RENAMED.get(name, name) for name in public(kind)} - set(MISSING if kind is Job else ())
+    wanted = {RENAMED.get(name, name) for name in public(kind)} - set(MISSING.get(kind, ()))
     assert public(async_kind) == wanted | MORE[async_kind.__name__]
 
 
@@ -233,8 +245,8 @@ def test_drafts_are_saved_held_and_released(side: Side) -> None:
         assert await q.enqueue_job(drafts[2]) is drafts[2]
         assert await q.enqueue_job(drafts[3]) is drafts[3]
         assert await q.enqueue_many([drafts[4]]) == [drafts[4]]
-        assert await q.job_ids() == [drafts[each].id for each in (0, 2, 3, 4)]
-        assert await q.job_ids("deferred") == [drafts[1].id]
+        assert await q.get_job_ids() == [drafts[each].id for each in (0, 2, 3, 4)]
+        assert await q.get_job_ids(status="deferred") == [drafts[1].id]
 
     side.run(check)
 
@@ -332,7 +344,7 @@ def test_jobs_are_found(side: Side) -> None:
             await AsyncJob.fetch_many("unknown", client)
         other = await AsyncQueue.on("other", q.store).enqueue(samples.anything)
         assert [queue.name for queue in await AsyncQueue.all(client)] == ["default", "other"]
-        assert await AsyncQueue.on("other", q.store).job_ids() == [other.id]
+        assert await AsyncQueue.on("other", q.store).get_job_ids() == [other.id]
 
     side.run(check)
 
@@ -447,9 +459,9 @@ WRONG: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "no list of jobs": of_queue("enqueue_many", 5),
     "no jobs to be": of_queue("enqueue_many", ["finished"]),
     "released twice": of_queue("release_many", ["finished"]),
-    "no status": of_queue("job_ids", "done"),
-    "no number": of_queue("job_ids", length="5"),
-    "a negative number": of_queue("job_ids", offset=-1),
+    "no status": of_queue("get_job_ids", status="done"),
+    "no number": of_queue("get_job_ids", length="5"),
+    "a negative number": of_queue("get_job_ids", offset=-1),
     "a limit of none": of_queue("limit", 0),
     "a limit that is no number": of_queue("limit", "5"),
     "an unknown option": lambda q: asked(q.options(retri=5), "enqueue", samples.anything),

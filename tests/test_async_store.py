@@ -224,7 +224,7 @@ def test_nobody_reads_the_reply_to_a_call_that_was_cancelled(q: Queue, path: str
                 await task
             relay.replies.set()
             assert await queue.fetch_job("mine") == mine
-            assert await queue.job_ids() == ["mine", "cancelled"]  # the call had arrived
+            assert await queue.get_job_ids() == ["mine", "cancelled"]  # the call had arrived
 
     asyncio.run(check())
 
@@ -243,7 +243,7 @@ def test_a_call_cancelled_before_it_was_sent_does_nothing(q: Queue, path: str) -
                 await second
             relay.replies.set()
             await first
-            assert await queue.job_ids() == ["first"]
+            assert await queue.get_job_ids() == ["first"]
 
     asyncio.run(check())
 

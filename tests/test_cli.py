@@ -408,9 +408,9 @@ def test_requeue_gives_jobs_another_life(run: Run, q: Queue, valkey: Redis, valk
     other = q.enqueue(steps.nothing)
     result = run("requeue", one.id, "--url", valkey_url)
     assert (result.exit_code, result.output) == (0, f"{one.id}: queued\n")
-    assert q.job_ids() == [other.id, one.id]
+    assert q.job_ids == [other.id, one.id]
     assert run("requeue", two.id, two.id, "--front", "--url", valkey_url).output == f"{two.id}: queued\n"
-    assert q.job_ids() == [two.id, other.id, one.id]
+    assert q.job_ids == [two.id, other.id, one.id]
     assert below.get_status() == "deferred"
 
 

@@ -10,10 +10,10 @@ from clocks import Clock, clock_of_server
 from redis import Redis
 
 from rqdeps import Job, Queue
-from rqdeps.overview import workers
 from rqdeps.store.calls import claims, staging, upkeep
 from rqdeps.store.calls.claims import Claimed
 from rqdeps.store.scripts import BUDGET
+from rqdeps.worker_info import workers
 
 LEASE = 30
 AN_HOUR = 3600

@@ -132,7 +132,7 @@ def test_a_fallback_has_arguments_and_options_of_its_own(q: Queue, hands: HandWo
     claim_until(hands, job.id)
     other = q.enqueue(samples.anything)
     hands.fail(job.id)
-    assert q.job_ids() == ["spare", other.id]
+    assert q.job_ids == ["spare", other.id]
     claim_until(hands, "spare")
     hands.fail("spare", retry_in_ms=0)
     assert fallback.is_queued

@@ -82,7 +82,7 @@ def test_a_saved_job_is_held(q: Queue, hands: HandWorker, connection: Redis) -> 
     fetched = Job.fetch(job.id, connection=connection)
     assert (fetched.get_status(), fetched.origin, fetched.meta) == ("created", "first", {"a": 1})
     assert hands.claim() == []
-    assert Queue("first", connection=connection).job_ids("created") == [job.id]
+    assert Queue("first", connection=connection).get_job_ids(status="created") == [job.id]
     job.release()
     assert hands.claim() == [job.id]
 
@@ -102,7 +102,7 @@ def test_a_saved_job_is_enqueued_by_another_queue(q: Queue, hands: HandWorker, c
     second = Queue("second", connection=connection)
     second.enqueue_job(job)
     assert (job.get_status(), job.origin) == ("queued", "second")
-    assert second.job_ids() == [job.id]
+    assert second.job_ids == [job.id]
     assert sum(Queue("first", connection=connection).counts.values()) == 0
     assert HandWorker(q.store, ["first"]).claim() == []
     assert HandWorker(q.store, ["second"]).claim() == [job.id]
@@ -111,7 +111,7 @@ def test_a_saved_job_is_enqueued_by_another_queue(q: Queue, hands: HandWorker, c
 def test_a_held_job_is_enqueued_by_its_own_queue(q: Queue) -> None:
     job = hold(q)
     q.enqueue_job(job)
-    assert q.job_ids() == [job.id]
+    assert q.job_ids == [job.id]
 
 
 def test_saving_once_more_stores_meta(q: Queue, connection: Redis) -> None:
@@ -160,7 +160,7 @@ def test_a_held_job_waits_to_be_released(q: Queue, hands: HandWorker) -> None:
     maintain(q.store)
     assert hands.claim() == []
     assert status_of(job, after) == ["created", "deferred"]
-    assert (q.counts["created"], q.job_ids("created")) == (1, [job.id])  # type: ignore[index]
+    assert (q.counts["created"], q.get_job_ids(status="created")) == (1, [job.id])  # type: ignore[index]
     job.release()
     assert hands.claim() == [job.id]
     assert hands.finish(job.id) == [after.id]
@@ -180,7 +180,7 @@ def test_a_released_job_waits_for_its_time_or_its_dependencies(q: Queue, hands: 
     for job in (deferred, at_front):
         job.release()
     assert deferred.is_deferred
-    assert q.job_ids() == [at_front.id, first.id]
+    assert q.job_ids == [at_front.id, first.id]
     claim_until(hands, first.id)
     assert hands.finish(first.id) == [deferred.id]
 
@@ -216,10 +216,10 @@ def test_held_jobs_are_released_all_or_none(q: Queue) -> None:
         q.release_many([*jobs, Job("nobody", q.store)])
     assert set(status_of(*jobs)) == {"created"}
     shuffled = random.Random(1).sample(jobs, 5)
-    for job in q.job_ids():
+    for job in q.job_ids:
         Job(job, q.store).cancel()
     q.release_many(shuffled)
-    assert q.job_ids() == [job.id for job in shuffled]
+    assert q.job_ids == [job.id for job in shuffled]
 
 
 def test_more_held_jobs_are_released_than_one_call_takes(valkey: Redis) -> None:
@@ -230,7 +230,7 @@ def test_more_held_jobs_are_released_than_one_call_takes(valkey: Redis) -> None:
     jobs = queue.enqueue_many(datas)
     assert set(status_of(*jobs)) == {"created"}
     queue.release_many(jobs)
-    assert queue.job_ids(length=10_000) == [job.id for job in jobs]
+    assert queue.get_job_ids(length=10_000) == [job.id for job in jobs]
 
 
 def test_a_held_job_can_be_changed_like_any_other(q: Queue, hands: HandWorker) -> None:
@@ -348,7 +348,7 @@ def test_a_queued_job_is_pulled_back_by_a_new_dependency(q: Queue, hands: HandWo
     for each in (job, at_front):
         each.add_dependency(first)
         assert each.is_deferred
-    assert q.job_ids() == [first.id]
+    assert q.job_ids == [first.id]
     assert hands.claim() == [first.id]
     assert set(hands.finish(first.id)) == {job.id, at_front.id}
     assert hands.claim() == [at_front.id, job.id]

@@ -98,7 +98,7 @@ def test_a_job_that_was_to_be_stopped_is_stopped_even_where_it_would_be_a_poison
 def test_a_job_named_twice_is_released_once(q: Queue, hands: HandWorker):
     job = q.options(hold=True).enqueue(samples.anything)
     q.release_many([job, job])
-    assert q.job_ids() == [job.id]
+    assert q.job_ids == [job.id]
 
 
 def staged(q: Queue, *, hold: bool = False) -> tuple[staging.Plan, list[str]]:

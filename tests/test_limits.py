@@ -554,5 +554,5 @@ def test_a_worker_with_a_limited_queue_serves_its_others_meanwhile(valkey: Redis
     assert [job.result for job in others] == list(range(20))
     ends = [job.ended_at for job in others]
     assert max(end for end in ends if end is not None) < max(
-        end for job_id in slow.job_ids("finished") if (end := Job(job_id, slow.store).ended_at) is not None
+        end for job_id in slow.get_job_ids(status="finished") if (end := Job(job_id, slow.store).ended_at) is not None
     )

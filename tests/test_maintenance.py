@@ -73,7 +73,7 @@ def test_a_lost_job_goes_to_the_front_and_uses_no_retry(q: Queue, hands: Hands) 
     hands.pass_time("started:work", LEASE_MS + 1)
     assert hands.maintain().recovered == [job.id]
     job.refresh()
-    assert q.job_ids() == [job.id, other.id]
+    assert q.job_ids == [job.id, other.id]
     assert (job.retries_left, job.attempt) == (2, 1)
     assert [attempt.outcome for attempt in job.attempts] == ["lost"]
 
@@ -158,7 +158,7 @@ def test_jobs_given_back_keep_their_order(q: Queue, hands: Hands) -> None:
     jobs = [q.enqueue(steps.nothing) for _ in range(5)]
     claimed = hands.claim(want=3)
     assert hands.store.run(claims.give_back(claimed)) == 3
-    assert q.job_ids() == [job.id for job in jobs]
+    assert q.job_ids == [job.id for job in jobs]
 
 
 # Times that come
@@ -185,7 +185,7 @@ def test_a_ttl_that_runs_out_cancels_the_job_and_tells_its_dependents(q: Queue, 
     assert queued.is_canceled
     assert queued.reason == "its ttl of 60 s ran out before it started"
     assert [job.get_status() for job in (deferred, below, instead)] == ["upstream_failed", "upstream_failed", "queued"]
-    assert q.job_ids() == [instead.id]
+    assert q.job_ids == [instead.id]
     assert [claim.id for claim in hands.claim(want=5)] == [instead.id]
 
 

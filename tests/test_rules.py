@@ -310,4 +310,4 @@ def test_edges_across_queues(connection: Redis):
     hands = HandWorker(first.store, ["first"])
     hands.claim()
     hands.finish(dependency.id)
-    assert (first.job_ids("queued"), second.job_ids("queued")) == ([], [dependent.id])
+    assert (first.get_job_ids(status="queued"), second.get_job_ids(status="queued")) == ([], [dependent.id])

@@ -35,7 +35,7 @@ def jobs_to_be(count: int, **options: Any) -> list[EnqueueData]:
 def delete_all(queue: Queue) -> None:
     """Deletes every job, and makes sure that nothing is left of any."""
     for status in counts(queue):
-        for job_id in queue.job_ids(status, length=10_000_000):
+        for job_id in queue.get_job_ids(status=status, length=10_000_000):
             Job(job_id, queue.store).delete("delete")
     names = {key.decode() for key in queue.store.client.scan_iter(count=10_000)}
     kinds = Counter(name.removeprefix(queue.store.keys.prefix).partition(":")[0] for name in names)
@@ -54,7 +54,7 @@ def test_a_graph_of_1000_jobs_and_5000_edges_comes_whole(queue: Queue, meter: Me
         jobs = queue.enqueue_many(datas)
         costs.append(meter.taken())
         assert counts(queue) == {"queued": size // 2, "deferred": size // 2}
-        assert queue.job_ids(length=size) == [job.id for job in jobs[: size // 2]]
+        assert queue.get_job_ids(length=size) == [job.id for job in jobs[: size // 2]]
         assert drain(queue) == size
         delete_all(queue)
     assert costs[1] <= LINEAR * costs[0]

@@ -163,8 +163,8 @@ def test_claims_whose_reply_was_lost_are_given_back_page_by_page(valkey: Redis, 
         assert count <= small_budget
         returned += count
     assert returned == len(lost.held)
-    assert sorted(queue.job_ids("queued")) == sorted(lost.held)
-    assert sorted(queue.job_ids("started")) == sorted(known.held)
+    assert sorted(queue.get_job_ids(status="queued")) == sorted(lost.held)
+    assert sorted(queue.get_job_ids(status="started")) == sorted(known.held)
 
 
 def test_whether_a_job_is_still_needed_is_looked_up_page_by_page(valkey: Redis, small_budget: int):
@@ -207,7 +207,7 @@ def test_a_job_is_not_claimed_from_a_queue_that_another_job_of_its_id_was_in(con
         first.store.run(upkeep.maintain(["first"], lease_ms=LEASE_MS))
     assert statuses(first.store, ["chosen"]) == [None]
     second.enqueue(samples.anything, job_id="chosen")
-    assert first.job_ids() == []
+    assert first.job_ids == []
     assert HandWorker(first.store, ["first"]).claim() == []
     assert HandWorker(first.store, ["second"]).claim() == ["chosen"]
 

@@ -17,9 +17,9 @@ from redis import Redis
 
 from rqdeps import Queue, Worker
 from rqdeps.cli import main
-from rqdeps.overview import ALIVE_MS
 from rqdeps.worker import supervisor
 from rqdeps.worker.options import ISOLATIONS
+from rqdeps.worker_info import ALIVE_MS
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_runs_longer_than_the_deadline_is_killed_and_goes_back(
         assert exit_code_of(process) == 1
     assert [(one.get_status(), one.attempt) for one in (job, waiting)] == [("queued", 0)] * 2
     assert job.attempts == []
-    assert q.job_ids() == [job.id, waiting.id]
+    assert q.job_ids == [job.id, waiting.id]
 
 
 def test_what_ends_before_the_deadline_ends_well(q: Queue) -> None:

@@ -166,7 +166,7 @@ def test_it_is_joining_until_all_have_ended(q: Queue, hands: HandWorker) -> None
     after = q.enqueue(steps.nothing, depends_on=job)
     children = spawned_by(job)
     assert (job.get_status(), job.is_finished, job.is_failed, len(children)) == ("joining", False, False, 3)
-    assert q.job_ids("joining") == [job.id]
+    assert q.get_job_ids(status="joining") == [job.id]
     with pytest.raises(JobNotEndedError, match="is joining; wait for it"):
         job.result  # noqa: B018
     finish(hands, *children[:2])
@@ -520,7 +520,7 @@ def lose_worker(queue: Queue, hands: HandWorker) -> None:
     """All leases run out, and jobs go back to their queue."""
     hands.held.clear()
     maintain(queue.store)
-    for job_id in queue.job_ids("started"):
+    for job_id in queue.get_job_ids(status="started"):
         queue.store.client.zadd(f"{{rqdeps}}:started:{queue.name}", {job_id: 1})
     maintain(queue.store)
 
@@ -530,12 +530,12 @@ def test_what_is_spawned_is_there_for_nobody_before_the_attempt_is_accepted(q: Q
     outcome = attempt(hands, job)
     ids = staged_ids(q.store.client)
     assert statuses(q.store, ids) == [None] * 3
-    assert (q.job_ids(), hands.claim()) == ([], [])
+    assert (q.job_ids, hands.claim()) == ([], [])
     with pytest.raises(NoSuchJobError):
         q.enqueue(steps.nothing, depends_on=ids[0])
     assert job.is_started
     assert report(hands, outcome) == "joining"
-    assert q.job_ids() == ids
+    assert q.job_ids == ids
 
 
 def test_it_waits_for_the_report_as_long_as_the_claim_is_held(q: Queue, hands: HandWorker) -> None:
@@ -557,7 +557,7 @@ def test_a_worker_lost_before_its_report_leaves_no_second_set(q: Queue, hands: H
     assert report(hands, outcome) == "joining"
     time_out_gates(q)
     (child,) = spawned_by(job)
-    assert q.job_ids() == [child.id]
+    assert q.job_ids == [child.id]
     assert left_behind(q.store.client) == {f"{{rqdeps}}:joins:{job.id}"}
     drain(q)
     assert job.is_finished
@@ -902,7 +902,7 @@ def test_nothing_is_left_once_all_are_deleted(q: Queue) -> None:
     jobs = [q.enqueue(growing.spawn_nested), q.enqueue(growing.spawn_chain, 3), q.enqueue(growing.spawn_with_fallback)]
     jobs.append(q.enqueue(steps.echo, jobs[0].output))
     drain(q)
-    everything = [job_id for status in ("finished", "failed") for job_id in q.job_ids(status)]
+    everything = [job_id for status in ("finished", "failed") for job_id in q.get_job_ids(status=status)]
     for job_id in everything:
         Job(job_id, q.store).delete()
     permanent = {"{rqdeps}:schema", "{rqdeps}:queues", "{rqdeps}:beat", "{rqdeps}:wake:default"}

@@ -117,7 +117,7 @@ def test_a_graph_beyond_the_budget_is_enqueued_whole_and_runs_to_its_end(real_co
     hands = HandWorker(queue.store)
     assert hands.claim() == [first.id]
     assert hands.finish(first.id)[:3] == [each.id for each in middle[:3]]
-    assert queue.job_ids() == [each.id for each in middle]
+    assert queue.job_ids == [each.id for each in middle]
     done = 0
     while done < size:
         for job_id in hands.claim():
@@ -165,7 +165,7 @@ def test_the_order_is_kept(q: Queue, hands: HandWorker) -> None:
     q.enqueue_many(datas)
     front = [each.id for each in datas if each.options.at_front]
     others = [each.id for each in datas if not each.options.at_front]
-    assert q.job_ids() == [*front, before.id, *others]
+    assert q.job_ids == [*front, before.id, *others]
     assert hands.claim() == [*front, before.id, *others]
 
 
@@ -174,10 +174,10 @@ def test_jobs_given_before_what_they_depend_on_keep_their_place(q: Queue) -> Non
     datas = [data() for _ in range(12)]
     late = [data(depends_on=[datas[9], datas[11]]) for _ in range(12)]
     q.enqueue_many([*late, *datas])
-    assert q.job_ids() == [each.id for each in datas]
+    assert q.job_ids == [each.id for each in datas]
     q.fetch_job(datas[9].id).skip()  # type: ignore[union-attr]
     q.fetch_job(datas[11].id).skip()  # type: ignore[union-attr]
-    assert q.job_ids()[-12:] == [each.id for each in late]
+    assert q.job_ids[-12:] == [each.id for each in late]
 
 
 def test_a_graph_in_pieces_is_the_graph_in_one(valkey: Redis) -> None:
@@ -211,7 +211,7 @@ def test_a_graph_in_pieces_is_the_graph_in_one(valkey: Redis) -> None:
             else:
                 queue.enqueue_many(shuffled)
             edges = [Job(each.id, queue.store).dependencies() for each in datas]
-            found.append((status_of(queue, datas), queue.job_ids(), edges))
+            found.append((status_of(queue, datas), queue.job_ids, edges))
         assert found[0] == found[1], seed
 
 
@@ -228,7 +228,7 @@ def test_what_is_staged_is_seen_by_nobody(q: Queue, hands: HandWorker, connectio
     assert Job.fetch_many(ids, connection=connection) == [None] * len(ids)
     assert not Job.exists(ids[0], connection=connection)
     assert sum(q.counts.values()) == 1
-    assert [q.job_ids(status) for status in ("created", "deferred", "queued")] == [[], [], [outside.id]]
+    assert [q.get_job_ids(status=status) for status in ("created", "deferred", "queued")] == [[], [], [outside.id]]
     assert hands.claim() == [outside.id]
     hands.finish(outside.id)
     assert hands.claim() == []
@@ -255,7 +255,7 @@ def test_what_is_staged_is_seen_by_nobody(q: Queue, hands: HandWorker, connectio
     for place, attempt in enumerate(attempts):
         with pytest.raises(NoSuchJobError):
             pytest.fail(f"{place}: {attempt()}")
-    for job_id in q.job_ids():
+    for job_id in q.job_ids:
         Job(job_id, q.store).delete()
     open_gate(q, plan)
     assert status_of(q, datas) == ["queued"] + ["deferred"] * 8 + ["queued"]
@@ -344,7 +344,7 @@ def test_the_same_graph_enqueued_again_goes_on_with_what_was_begun(q: Queue, pie
     for _ in range(2):
         q.enqueue_many(datas)
         assert status_of(q, datas) == ["queued", *["deferred"] * 8, "queued", "queued"]
-        assert q.job_ids() == [datas[0].id, datas[9].id, "mine"]
+        assert q.job_ids == [datas[0].id, datas[9].id, "mine"]
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -368,7 +368,7 @@ def test_every_piece_may_arrive_twice(q: Queue) -> None:
         q.enqueue_many(datas)
     maintain(q.store)
     assert status_of(q, datas) == ["queued", *["deferred"] * 11, "queued", "deferred"]
-    assert q.job_ids() == [outside.id, datas[0].id, datas[12].id]
+    assert q.job_ids == [outside.id, datas[0].id, datas[12].id]
     assert len(Job(datas[-1].id, q.store).dependency_ids) == 14
 
 
@@ -439,7 +439,7 @@ def test_a_server_may_go_away_at_every_piece(valkey: Redis, arrives: bool) -> No
         queue.enqueue_many(datas)
         maintain(queue.store)
         assert status_of(queue, datas) == ["queued", *["deferred"] * 11, "queued", "deferred"], at
-        assert queue.job_ids() == [datas[0].id, "mine"]
+        assert queue.job_ids == [datas[0].id, "mine"]
     assert at > 5
 
 
@@ -638,4 +638,4 @@ def test_the_same_graph_may_be_enqueued_again_while_its_gate_opens(valkey: Redis
         queue.enqueue_many(datas)
         maintain(queue.store)
     assert status_of(queue, datas) == ["queued", *["deferred"] * 11]
-    assert queue.job_ids() == [datas[0].id]
+    assert queue.job_ids == [datas[0].id]

@@ -273,10 +273,10 @@ def test_a_call_whose_reply_is_lost_is_sent_again_and_done_once(
 ):
     monkeypatch.setattr(Fragile, where, iter([error] * times))
     ready = q.enqueue(steps.echo, 1, job_id=job_id)
-    assert q.job_ids() == ["first", ready.id]
+    assert q.job_ids == ["first", ready.id]
     monkeypatch.setattr(Fragile, where, iter([error] * times))
     waiting = q.enqueue(steps.echo, 1, depends_on="first")
-    assert q.job_ids("deferred") == [waiting.id]
+    assert q.get_job_ids(status="deferred") == [waiting.id]
     assert Job("first", q.store).dependent_ids == [waiting.id]
 
 
@@ -286,7 +286,7 @@ def test_a_graph_whose_reply_is_lost_is_enqueued_once(q: Queue, valkey: Redis, m
     three = Queue.prepare_data(steps.total, ([one.output, two.output],))
     monkeypatch.setattr(Fragile, "fail_receiving", iter(LOST))
     jobs = q.enqueue_many([three, two, one])
-    assert (q.job_ids(), sorted(q.job_ids("deferred"))) == (["first", one.id], sorted([two.id, three.id]))
+    assert (q.job_ids, sorted(q.get_job_ids(status="deferred"))) == (["first", one.id], sorted([two.id, three.id]))
     SimpleWorker("work", connection=valkey).work(burst=True)
     assert [job.result for job in jobs] == [3, 2, 1]
 
@@ -338,7 +338,7 @@ def test_a_call_that_is_lost_every_time_is_an_error_and_may_be_made_again(q: Que
         with pytest.raises(ConnectionUnavailableError, match=r"no answer from the server at unix:///.*: lost"):
             q.enqueue_many(datas)
     jobs = q.enqueue_many(datas)
-    assert q.job_ids() == ["first", *(job.id for job in jobs)]
+    assert q.job_ids == ["first", *(job.id for job in jobs)]
 
 
 def test_a_reply_is_never_read_by_another_call(q: Queue, monkeypatch: pytest.MonkeyPatch):
@@ -369,7 +369,7 @@ def _interrupt_after_sending(error: BaseException, monkeypatch: pytest.MonkeyPat
 def test_scripts_that_the_server_forgot_are_loaded_again(q: Queue, valkey: Redis):
     valkey.script_flush()
     first = q.enqueue(steps.nothing)
-    assert q.job_ids() == ["first", first.id]
+    assert q.job_ids == ["first", first.id]
 
 
 def test_connections_that_were_closed_while_idle_are_replaced(q: Queue, valkey: Redis, valkey_url: str):
@@ -378,7 +378,7 @@ def test_connections_that_were_closed_while_idle_are_replaced(q: Queue, valkey: 
     for kind in ("normal", "pubsub"):
         valkey.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     job = by_url.enqueue(steps.nothing)
-    assert q.job_ids() == ["first", job.id]
+    assert q.job_ids == ["first", job.id]
     by_url.store.client.close()
 
 

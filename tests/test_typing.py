@@ -181,11 +181,11 @@ Workflow("nightly", exists_ok=True)  # error: call-arg
 # Workers
 
 reveal_type(Worker([q, "other"], processes=2, lease=timedelta(seconds=30)).work(burst=True))  # is: bool
-SimpleWorker("default", Redis()).work(max_jobs=5)
+SimpleWorker("default", "name", connection=Redis()).work(max_jobs=5)
 Worker(5)  # error: arg-type
 reveal_type(q.counts)  # is: dict[JobStatus, int]
-q.job_ids("failed")
-q.job_ids(JobStatus.FAILED, length=5)
+q.get_job_ids(status="failed")
+q.get_job_ids(status=JobStatus.FAILED, length=5)
 
 # On asyncio
 

@@ -287,7 +287,7 @@ def test_the_first_sigterm_lets_jobs_end_and_gives_back_the_rest(q: Queue, valke
         meeting.let_go("done")
         assert process.wait() == 0
     assert job.result == "done"
-    assert q.job_ids() == [one.id for one in waiting]
+    assert q.job_ids == [one.id for one in waiting]
     assert [one.attempt for one in waiting] == [0] * 5
 
 

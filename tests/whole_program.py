@@ -15,8 +15,10 @@ import steps
 
 from rqdeps import AsyncJob, AsyncQueue, AsyncWorkflow, Job, Workflow
 from rqdeps.errors import DependencyCycleError, NoSuchJobError, UpstreamFailedError
-from rqdeps.overview import workers
+from rqdeps.store.calls import claims, groups, inbox
+from rqdeps.store.calls.call import Call
 from rqdeps.store.scripts import BUDGET
+from rqdeps.worker_info import workers
 
 #: More jobs than one call saves, and more dependents than one call tells.
 MANY = BUDGET // 2 + 10
@@ -40,7 +42,16 @@ class Program:
 
     async def run(self) -> list[Any]:
         """Does it all. Returns what it was told."""
-        for part in (self._change, self._fail, self._grow, self._talk, self._flow, self._exceed, self._look):
+        for part in (
+            self._change,
+            self._fail,
+            self._grow,
+            self._talk,
+            self._flow,
+            self._gather,
+            self._exceed,
+            self._look,
+        ):
             await part()
         return self.told
 
@@ -155,6 +166,25 @@ class Program:
         await self._do(flow, "delete")
         self.told.append(await self._do(self.queue, "fetch_job", "second"))
 
+    async def _gather(self) -> None:
+        """What only programs that wait have faces for: groups, jobs claimed by their ids, words to workers."""
+        prepare = self.queue.prepare_data
+        datas = [prepare(steps.nothing, job_id=f"member-{number}") for number in range(3)]
+        await self._do(self.queue, "enqueue_many", datas, group_id="members")
+        await self._do(await self._do(self.queue, "fetch_job", "member-2"), "delete")
+        await self._call(groups.leave("members", "member-0"))  # a second sending finds it gone
+        self.told.append(await self._call(groups.names()))
+        self.told.append(await self._call(groups.members("members", offset=0)))
+        claimed, _ = await self._call(claims.take("member-1", holder="hand.1", lease_ms=60_000))
+        self.told.append((claimed.id, claimed.attempt))
+        await self._call(claims.give_back([claimed]))
+        self.told.append(await self._call(inbox.tell("nobody", inbox.SHUTDOWN)))
+        self.work()
+
+    async def _call(self, call: Call[Any]) -> Any:
+        result = self.queue.store.run(call)
+        return await result if inspect.isawaitable(result) else result
+
     async def _exceed(self) -> None:
         """What takes several calls: to save, to tell its dependents, to look for a circle, or to give up."""
         many, prepare = self._other_queue, self.queue.prepare_data
@@ -180,7 +210,9 @@ class Program:
     async def _look(self) -> None:
         for queue in (self.queue, self._other_queue):
             await self._note(queue, "counts")
-            self.told.append(len(await self._do(queue, "job_ids", "finished")))  # what was spawned has ids of chance
+            self.told.append(
+                len(await self._do(queue, "get_job_ids", status="finished"))
+            )  # what was spawned has ids of chance
         graph = await self._do(await self._do(self.queue, "fetch_job", "nested"), "graph")
         self.told.append(len(graph.nodes))
         known = self.queue.store.perform(workers())

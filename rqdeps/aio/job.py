@@ -34,6 +34,7 @@ from rqdeps.waiting import Patience, has_ended
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from rqdeps.codec import SerializerChoice
     from rqdeps.graph import Graph
     from rqdeps.options import Duration
 
@@ -62,6 +63,8 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
         url: str | None = None,
         id: str | None = None,  # noqa: A002 - RQ's name
         timeout: Duration | None = None,
+        origin: str | None = None,
+        serializer: SerializerChoice | None = None,
         **options: Unpack[AllOptions],
     ) -> AsyncJob[R]:
         """Makes a job that nobody knows of yet: ``await job.save()`` holds it on the server.
@@ -76,6 +79,8 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
             url: where the server is, instead of a connection.
             id: RQ's other name for ``job_id``.
             timeout: RQ's other name for ``job_timeout``.
+            origin: RQ's other name for ``queue``.
+            serializer: how arguments and result are written; see ``AsyncQueue``.
             **options: see ``AllOptions``.
 
         Raises:
@@ -84,36 +89,49 @@ class AsyncJob(AsyncJobChanges, Generic[R]):
             TypeError: the arguments don't fit the function's signature.
             ValueError: an option makes no sense.
         """
-        named = JobOptions.named(options, job_id=id, job_timeout=timeout)
-        store = async_store_of(connection, url)
+        named = JobOptions.named(options, job_id=id, job_timeout=timeout, queue=origin)
+        store = async_store_of(connection, url).with_serializer(serializer)
         draft = draft_of(func, args, kwargs, named, store.codec)
         job: AsyncJob[R] = cls(draft.id, store)
         job.draft = draft
         return job
 
     @classmethod
-    async def fetch(cls, job_id: str, connection: Redis | None = None, *, url: str | None = None) -> AsyncJob[Any]:
+    async def fetch(
+        cls,
+        id: str,  # noqa: A002 - RQ's name
+        connection: Redis | None = None,
+        serializer: SerializerChoice | None = None,
+        *,
+        url: str | None = None,
+    ) -> AsyncJob[Any]:
         """The job with this id.
 
         Args:
-            job_id: the id.
+            id: the id.
             connection: a client of the server.
+            serializer: how its arguments and result are read; see ``AsyncQueue``.
             url: where the server is, instead of a connection; ``await job.aclose()`` closes the connections.
 
         Raises:
             NoSuchJobError: it expired or never existed.
         """
-        job = (await cls.fetch_many([job_id], connection, url=url))[0]
+        job = (await cls.fetch_many([id], connection, serializer, url=url))[0]
         if job is None:
-            raise NoSuchJobError(job_id)
+            raise NoSuchJobError(id)
         return job
 
     @classmethod
     async def fetch_many(
-        cls, job_ids: Iterable[str], connection: Redis | None = None, *, url: str | None = None
+        cls,
+        job_ids: Iterable[str],
+        connection: Redis | None = None,
+        serializer: SerializerChoice | None = None,
+        *,
+        url: str | None = None,
     ) -> list[AsyncJob[Any] | None]:
-        """The jobs with these ids, in their order; ``None`` for each that does not exist."""
-        store = async_store_of(connection, url, create=False)
+        """The jobs with these ids, in their order; ``None`` for each that does not exist; see ``fetch``."""
+        store = async_store_of(connection, url, create=False).with_serializer(serializer)
         found: list[AsyncJob[Any] | None] = []
         try:
             found = await fetch_async_jobs(job_ids, store)

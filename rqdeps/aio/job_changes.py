@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rqdeps import changing
 from rqdeps.aio.job_facts import AsyncJobFacts
@@ -12,41 +12,56 @@ from rqdeps.enqueueing import release, save_held
 from rqdeps.store import AsyncStore
 from rqdeps.store.calls.changes import Policy
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class AsyncJobChanges(AsyncJobFacts):
     """What can be changed about a job that exists."""
 
-    async def cancel(self) -> bool:
+    async def cancel(self, *, enqueue_dependents: bool = False) -> bool:
         """Ends the job before it runs, or has it stopped. Its dependents count it as failed.
+
+        Args:
+            enqueue_dependents: what RQ has to let dependents run all the same; here that is done otherwise.
 
         Returns:
             Whether it is canceled or being stopped, be it since an earlier call: ``False`` if it had ended otherwise.
+            Also of one that has finished and was to repeat whether that comes to nothing.
 
         Raises:
             NoSuchJobError: there is no such job.
+            ValueError: dependents are to run all the same.
         """
+        changing.refuse_to_enqueue_dependents(asked=enqueue_dependents)
         return await self._store.perform(changing.cancel(self.saved_id))
 
-    async def delete(self, dependents: Policy = "cancel") -> None:
+    async def delete(self, dependents: Policy = "cancel", *, delete_dependents: bool = False) -> None:
         """Deletes the job and all that is stored of it, as ``Job.delete`` does.
 
         Args:
             dependents: ``"cancel"`` those that still wait, ``"release"`` them, as if they had never depended on it, or
                 ``"delete"`` them, and whatever waits for them.
+            delete_dependents: RQ's way to say ``dependents="delete"``.
 
         Raises:
             NoSuchJobError: there is no such job.
             ValueError: ``dependents`` is something else.
         """
+        if delete_dependents:
+            dependents = "delete"
         await self._store.perform(changing.delete(self.saved_id, dependents))
 
-    async def requeue(self, *, force: bool = False, at_front: bool = False) -> None:
+    async def requeue(self, *, force: bool = False, at_front: bool = False) -> Self:
         """Gives a job that has ended another life, with all its retries. What could not run because of it waits again.
 
         Args:
             force: run it also if it has finished, if its dependencies don't let it run, or if its fallback has begun to
                 stand in for it; see ``Job.requeue``.
             at_front: put it at the front of its queue.
+
+        Returns:
+            The job.
 
         Raises:
             InvalidJobOperationError: it has not ended, or has finished.
@@ -55,6 +70,7 @@ class AsyncJobChanges(AsyncJobFacts):
             NoSuchJobError: there is no such job.
         """
         await self._store.perform(changing.requeue(self.saved_id, force=force, at_front=at_front))
+        return self
 
     async def skip(self, output: Any = None) -> None:
         """Treats the job as finished with a value, to get on without it. If it runs, its claim is void.

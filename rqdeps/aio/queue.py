@@ -11,11 +11,13 @@ from redis.asyncio import Redis
 from rqdeps.aio.enqueuer import AsyncEnqueuer
 from rqdeps.aio.job import AsyncJob, async_store_of, fetch_async_jobs
 from rqdeps.changing import limit_queue
+from rqdeps.clearing import clear, delete_queue, remove
 from rqdeps.codec import Codec, SerializerChoice
 from rqdeps.dependency import job_ids_of
 from rqdeps.enqueue_data import EnqueueData
-from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, release
+from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, grouped, limited, release
 from rqdeps.ids import check_queue_name
+from rqdeps.options import timeout_ms
 from rqdeps.overview import counts_of, counts_per_queue, ids_in
 from rqdeps.status import JobStatus
 from rqdeps.store import AsyncStore
@@ -23,6 +25,8 @@ from rqdeps.store.calls import changes, reads
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from rqdeps.options import Duration
 
 R = TypeVar("R")
 
@@ -40,6 +44,7 @@ class AsyncQueue(AsyncEnqueuer):
         name: its name; queues need not be made first.
         connection: a ``redis.asyncio.Redis`` client of the server, which must not decode responses. It stays open when
             the queue is closed.
+        default_timeout: the ``job_timeout`` of jobs that have none of their own.
         url: where the server is, instead of a connection: ``redis://``, ``rediss://``, ``unix://`` or
             ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
             ``redis://localhost:6379``.
@@ -48,7 +53,7 @@ class AsyncQueue(AsyncEnqueuer):
             are read only where they are chosen: whoever can write to the server can then run any code here.
 
     Raises:
-        ValueError: for a name, URL or serializer that can't be.
+        ValueError: for a name, URL, timeout or serializer that can't be.
         TypeError: if both a connection and a URL are given.
     """
 
@@ -56,12 +61,14 @@ class AsyncQueue(AsyncEnqueuer):
         self,
         name: str = "default",
         connection: Redis | None = None,
+        default_timeout: Duration | None = None,
         *,
         url: str | None = None,
         serializer: SerializerChoice | None = None,
     ) -> None:
         self.name = check_queue_name(name)
         self._store = async_store_of(connection, url).with_serializer(serializer)
+        self._default_timeout_ms = timeout_ms(default_timeout, "default_timeout")
 
     @classmethod
     def on(cls, name: str, store: AsyncStore) -> AsyncQueue:
@@ -69,6 +76,7 @@ class AsyncQueue(AsyncEnqueuer):
         queue = cls.__new__(cls)
         queue.name = check_queue_name(name)
         queue._store = store
+        queue._default_timeout_ms = None
         return queue
 
     def __repr__(self) -> str:
@@ -98,7 +106,9 @@ class AsyncQueue(AsyncEnqueuer):
 
     # Enqueueing
 
-    async def enqueue_many(self, job_datas: Iterable[EnqueueData | AsyncJob[Any]]) -> list[AsyncJob[Any]]:
+    async def enqueue_many(
+        self, job_datas: Iterable[EnqueueData | AsyncJob[Any]], *, group_id: str | None = None
+    ) -> list[AsyncJob[Any]]:
         """Enqueues jobs, all of them or none: nothing of them runs before the last has come.
 
         Up to a hundred or so, with their dependencies, take one round trip. More go in pieces, unseen by anyone until
@@ -106,6 +116,7 @@ class AsyncQueue(AsyncEnqueuer):
 
         Args:
             job_datas: jobs made by ``prepare_data`` or ``AsyncJob.create``. They may depend on each other in any order.
+            group_id: the name of a group that they are to be in; see ``Group``.
 
         Returns:
             The jobs, in the order given. Those that may run at once are queued in that order.
@@ -116,7 +127,8 @@ class AsyncQueue(AsyncEnqueuer):
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
         given = datas_of(job_datas, AsyncJob)
-        await self._store.perform(enqueue_datas([data for _, data in given], self.name, self._store.registered))
+        datas = grouped([limited(data, self._default_timeout_ms) for _, data in given], group_id)
+        await self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
         jobs = [each if isinstance(each, AsyncJob) else AsyncJob(data.id, self._store) for each, data in given]
         for job in jobs:
             job.is_saved_in(self._store)
@@ -131,6 +143,8 @@ class AsyncQueue(AsyncEnqueuer):
         Raises:
             InvalidJobOperationError: it was released before.
         """
+        if job.draft is not None:
+            job.draft = limited(job.draft, self._default_timeout_ms)
         await self._store.perform(enqueue_job(job, self.name, self._store.registered))
         if job.draft is not None:
             job.is_saved_in(self._store)
@@ -201,22 +215,62 @@ class AsyncQueue(AsyncEnqueuer):
         """How many jobs the queue has of each status."""
         return await self._store.perform(counts_of(self.name))
 
-    async def job_ids(
-        self, status: JobStatus | str = JobStatus.QUEUED, offset: int = 0, length: int = 1000
+    async def get_job_ids(
+        self, offset: int = 0, length: int = -1, *, status: JobStatus | str = JobStatus.QUEUED
     ) -> list[str]:
         """The ids of the queue's jobs that have a status, in the order in which they run, wait or ended.
 
         Args:
-            status: the status.
             offset: how many to pass over; of queued ones, entries of jobs that have left the queue count too.
-            length: how many at most.
+            length: how many at most; -1 for all.
+            status: the status.
 
         Raises:
             TypeError: ``offset`` or ``length`` is no number.
-            ValueError: one of them is negative, or there is no such status.
+            ValueError: one of them is negative otherwise, or there is no such status.
         """
         return await self._store.perform(ids_in(self.name, status, offset, length))
 
+    async def get_jobs(
+        self, offset: int = 0, length: int = -1, *, status: JobStatus | str = JobStatus.QUEUED
+    ) -> list[AsyncJob[Any]]:
+        """The queue's jobs that have a status; see ``get_job_ids``. One that is deleted meanwhile is left out."""
+        ids = await self.get_job_ids(offset, length, status=status)
+        return [job for job in await fetch_async_jobs(ids, self._store) if job is not None]
+
     async def fetch_job(self, job_id: str) -> AsyncJob[Any] | None:
-        """The job with this id, or ``None``."""
-        return (await fetch_async_jobs([job_id], self._store))[0]
+        """The job with this id, or ``None`` if there is none, or it belongs to another queue."""
+        (job,) = await fetch_async_jobs([job_id], self._store)
+        return job if job is not None and job.origin == self.name else None
+
+    async def is_empty(self) -> bool:
+        """Whether no job is ready."""
+        return await self.get_count() == 0
+
+    # Clearing it
+
+    async def empty(self) -> int:
+        """Deletes all jobs that are ready. What waits for them is canceled. Returns how many jobs were deleted."""
+        return await self._store.perform(clear(self.name))
+
+    async def remove(self, job_or_id: AsyncJob[Any] | str) -> int:
+        """Takes a job out of the queue: it is canceled, as a job that stands nowhere would be lost.
+
+        Args:
+            job_or_id: the job, or its id.
+
+        Returns:
+            1, or 0 if it was not ready in this queue.
+        """
+        return await self._store.perform(remove(self.name, job_or_id if isinstance(job_or_id, str) else job_or_id.id))
+
+    async def delete(self, delete_jobs: bool = True) -> None:
+        """Deletes all jobs that are ready, and forgets that the queue was paused or limited; see ``Queue.delete``.
+
+        Args:
+            delete_jobs: whether to delete jobs. Without, the queue must be empty.
+
+        Raises:
+            InvalidJobOperationError: jobs are ready, and are not to be deleted.
+        """
+        await self._store.perform(delete_queue(self.name, delete_jobs=delete_jobs))

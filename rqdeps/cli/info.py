@@ -8,10 +8,11 @@ import click
 
 from rqdeps.cli.options import url_option
 from rqdeps.durations import format_ms
-from rqdeps.overview import WorkerInfo, counts_per_queue, workers
+from rqdeps.overview import counts_per_queue
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import reads
+from rqdeps.worker_info import WorkerInfo, workers
 
 #: Shown even where no job has them.
 _ALWAYS = (JobStatus.QUEUED, JobStatus.STARTED, JobStatus.FINISHED, JobStatus.FAILED)

@@ -8,8 +8,8 @@ import click
 
 from rqdeps.durations import format_ms
 from rqdeps.errors import ConnectionUnavailableError
-from rqdeps.overview import ALIVE_MS, workers
 from rqdeps.store import connect
+from rqdeps.worker_info import ALIVE_MS, workers
 
 
 def check_worker(name: str, url: str | None) -> None:

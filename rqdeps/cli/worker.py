@@ -15,6 +15,7 @@ from rqdeps.cli.probe import check_worker
 from rqdeps.codec import MAX_PAYLOAD_VARIABLE, SERIALIZER_VARIABLE
 from rqdeps.signing import Keyring
 from rqdeps.worker import Worker
+from rqdeps.worker.journal import FORMAT, TIME_FORMAT
 from rqdeps.worker.options import DEFAULT_MAX_JOBS_PER_PROCESS, ISOLATIONS
 
 _LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -147,7 +148,7 @@ def worker(
     if check is not None:
         check_worker(check, url)
         return
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(level=log_level.upper(), format=FORMAT, datefmt=TIME_FORMAT)
     folder = os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)

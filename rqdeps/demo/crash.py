@@ -92,7 +92,9 @@ def _kill(worker: Process, q: Queue, log: Path) -> None:
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
     begun = Ledger.read(log).starts
-    note(log, "kill", str(worker.pid), *(job_id for job_id in q.job_ids(JobStatus.STARTED) if job_id in begun))
+    note(
+        log, "kill", str(worker.pid), *(job_id for job_id in q.get_job_ids(status=JobStatus.STARTED) if job_id in begun)
+    )
 
 
 def _what_it_left(worker: Process, in_flight: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:

@@ -14,6 +14,16 @@ log = logging.getLogger("rqdeps.worker")
 
 _NAMES_SHOWN = 5
 
+#: What a line looks like where nothing else is wished.
+FORMAT = "%(asctime)s %(message)s"
+TIME_FORMAT = "%H:%M:%S"
+
+
+def show_log(level: str | int) -> None:
+    """Shows what is logged from a level on, on standard error where the program has not said where to."""
+    logging.basicConfig(format=FORMAT, datefmt=TIME_FORMAT)
+    logging.getLogger("rqdeps").setLevel(level.upper() if isinstance(level, str) else level)
+
 
 def note_outcome(outcome: Outcome, status: str, duration_ns: int, released: Sequence[str]) -> None:
     """Logs how an attempt ended, and which jobs that released.

@@ -30,6 +30,7 @@ from rqdeps.worker.set_up import initialise, load
 from rqdeps.worker.upkeep import Upkeep
 
 T = TypeVar("T")
+Ask = Callable[[Call[Any]], Any]
 
 log = logging.getLogger("rqdeps.worker")
 
@@ -57,7 +58,8 @@ class Loop:
     def __init__(self, store: Store, options: WorkerOptions) -> None:
         self._store = store
         self._options = options
-        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, Inbox(self._cannot_stop).hear)
+        inbox = Inbox(self._cannot_stop, self.stop)
+        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, inbox.hear)
         self._holder = Holder(options)
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
@@ -76,14 +78,10 @@ class Loop:
         ready = load(self._options.horse, self._store.codec)
         initialise(ready)
         self._handlers = ready.exception_handlers
-        caretaker = threading.Thread(target=self._take_care, name="rqdeps-care", daemon=True)
-        caretaker.start()
         try:
-            with self._stopping_on_signals():
+            with self._taking_care(self._keep_up), self._stopping_on_signals():
                 self._work()
         finally:
-            self._has_ended.set()
-            caretaker.join()
             with suppress(ConnectionUnavailableError):
                 self._store.run(upkeep.depart(self._options.name))
         return 0
@@ -116,11 +114,7 @@ class Loop:
             self._held = self._claim(self._settle(None, want=1)[0])
             while self._held is not None:
                 self._keep_up(self._ask)
-                self._has_run = False
-                outcome, duration_ns = self._run(self._held)
-                self._has_run = True
-                self.jobs_done += 1
-                self._held = self._claim(self._report(self._held, outcome, duration_ns))
+                self._held = self._claim(self._run_and_report(self._held))
             if self._is_enough():
                 return
             if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
@@ -130,6 +124,13 @@ class Loop:
     def _is_enough(self) -> bool:
         maximum = self._options.max_jobs
         return self._over.is_set() or (maximum is not None and self.jobs_done >= maximum)
+
+    def _run_and_report(self, held: Held) -> Settled:
+        self._held, self._has_run = held, False
+        outcome, duration_ns = self._run(held)
+        self._has_run = True
+        self.jobs_done += 1
+        return self._report(held, outcome, duration_ns)
 
     def _run(self, held: Held) -> tuple[Outcome, int]:
         while not held.has_outputs:
@@ -209,7 +210,7 @@ class Loop:
             return None
         return Held.of(settled.claimed[0], now=time.monotonic(), begins=True)
 
-    def _keep_up(self, ask: Callable[[Call[Any]], Any]) -> None:
+    def _keep_up(self, ask: Ask) -> None:
         with self._keeping_up:
             while (due := self._upkeep.due_call()) is not None:
                 call, then = due
@@ -226,15 +227,25 @@ class Loop:
 
     # Beside a job that takes long: a thread
 
-    def _take_care(self) -> None:
-        """Renews the lease of the job that runs, and looks after the queues, as between jobs."""
+    @contextmanager
+    def _taking_care(self, keep_up: Callable[[Ask], None] = lambda ask: None) -> Iterator[None]:
+        """While entered, the lease of the job that runs is renewed, and the queues are looked after as between jobs."""
+        caretaker = threading.Thread(target=self._take_care, args=[keep_up], name="rqdeps-care", daemon=True)
+        caretaker.start()
+        try:
+            yield
+        finally:
+            self._has_ended.set()
+            caretaker.join()
+
+    def _take_care(self, keep_up: Callable[[Ask], None]) -> None:
         while not self._has_ended.wait(min(1.0, self._options.lease_ms / 1000 / _LOOKS_PER_LEASE)):
             held = self._held
             if held is None or self._has_run:
                 continue
             try:
                 self._renew(held)
-                self._keep_up(self._store.run)
+                keep_up(self._store.run)
             except (ConnectionUnavailableError, RedisError) as error:
                 log.debug("%s; trying again", error)  # the main thread says it aloud if it lasts
 

@@ -53,7 +53,7 @@ class Supervisor:
         self._store = store
         self._options = options
         self._selector = selectors.DefaultSelector()
-        inbox = Inbox(self._stop_jobs)
+        inbox = Inbox(self._stop_jobs, self._end_well)
         self._link = Link(store, options, self._selector, self._on_lost, self._on_refused, inbox.hear)
         self._stable = Stable(options.processes, store, self._let_go, options.horse)
         self._upkeep = Upkeep(options.name, options.queues, options.processes, options.lease_ms, inbox.hear)
@@ -123,6 +123,9 @@ class Supervisor:
     def _can_run_nothing(self) -> bool:
         """Whether no process for jobs could be set up at all: that is a person's mistake, and trying again no help."""
         return bool(self._stable.unready) and not self._stable.has_been_ready
+
+    def _end_well(self) -> None:
+        self._signals.stop()
 
     def _server_is_gone(self) -> bool:
         asked_at = self._signals.stop_asked_at

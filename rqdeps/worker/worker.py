@@ -24,6 +24,7 @@ from rqdeps.queue import Queue
 from rqdeps.signing import KEYS_VARIABLE, Keyring
 from rqdeps.sizes import to_bytes
 from rqdeps.store import Store
+from rqdeps.worker.journal import show_log
 from rqdeps.worker.options import (
     DEFAULT_LEASE_MS,
     DEFAULT_MAX_JOBS_PER_PROCESS,
@@ -35,6 +36,7 @@ from rqdeps.worker.options import (
 )
 from rqdeps.worker.simple import Loop
 from rqdeps.worker.supervisor import Supervisor
+from rqdeps.worker_info import WorkerInfo, alive_workers
 
 log = logging.getLogger("rqdeps.worker")
 
@@ -53,9 +55,9 @@ class Worker:
 
     Args:
         queues: a queue or several, or their names, in order of preference.
+        name: a name that no other worker has; by default made of host, process id and chance.
         connection: a ``redis.Redis`` client of the server.
         url: where the server is, instead of a connection.
-        name: a name that no other worker has; by default made of host, process id and chance.
         processes: how many jobs to run at once.
         lease: how long a job stays claimed when this worker is not heard of any more, in seconds.
         serializer: what is read besides JSON: ``"pickle"``, or a ``Serializer`` of your own or its dotted path. By
@@ -90,10 +92,10 @@ class Worker:
     def __init__(
         self,
         queues: str | Queue | Iterable[str | Queue],
-        connection: Redis | None = None,
-        *,
-        url: str | None = None,
         name: str | None = None,
+        *,
+        connection: Redis | None = None,
+        url: str | None = None,
         processes: int = 1,
         lease: float | timedelta = DEFAULT_LEASE_MS / 1000,
         serializer: SerializerChoice | None = None,
@@ -107,6 +109,8 @@ class Worker:
         exception_handlers: Function | Iterable[Function] = (),
         allow: str | Iterable[str] | None = None,
     ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a worker's name is a str, not {type(name).__name__}; a client is given as connection=")
         several = [queues] if isinstance(queues, (str, Queue)) else list(queues)
         if not several:
             raise ValueError("a worker needs at least one queue")
@@ -136,17 +140,46 @@ class Worker:
             )
         self._store = store.with_codec(codec.for_worker(None if self.allowance is None else self.allowance.check))
 
+    @classmethod
+    def all(
+        cls, connection: Redis | None = None, queue: Queue | None = None, *, url: str | None = None
+    ) -> list[WorkerInfo]:
+        """The workers that are alive.
+
+        Args:
+            connection: a client of the server.
+            queue: list only those that serve this queue.
+            url: where the server is, instead of a connection.
+        """
+        store = store_of(connection, url, create=False) if queue is None else queue.store
+        return store.perform(alive_workers(None if queue is None else queue.name))
+
+    @classmethod
+    def count(cls, connection: Redis | None = None, queue: Queue | None = None, *, url: str | None = None) -> int:
+        """How many workers are alive; see ``all``."""
+        return len(cls.all(connection, queue, url=url))
+
     @property
     def address(self) -> str:
         """Where the server is, for people."""
         return self._store.address
 
-    def work(self, burst: bool = False, max_jobs: int | None = None) -> bool:
+    def work(
+        self,
+        burst: bool = False,
+        logging_level: str | int | None = None,
+        *,
+        max_jobs: int | None = None,
+        with_scheduler: bool = True,
+    ) -> bool:
         """Works until told to end by SIGTERM or SIGINT.
 
         Args:
             burst: end once nothing is queued, running or waiting for another attempt.
+            logging_level: from which level on what workers log is shown, such as ``"INFO"``; by default that is left
+                as the program has it.
             max_jobs: end after so many jobs.
+            with_scheduler: has no effect: every worker looks after what is scheduled.
 
         Returns:
             Whether any job was run.
@@ -156,6 +189,8 @@ class Worker:
             SchemaVersionError: its data has a layout that this release does not know.
             SetUpError: what it was told to load can't be, or what it was told to call raised something.
         """
+        if logging_level is not None:
+            show_log(logging_level)
         runner = self._runner(self._options(burst, max_jobs))
         self.exit_code = runner.run()
         return runner.jobs_done > 0

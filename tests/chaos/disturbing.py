@@ -173,7 +173,7 @@ class Disturber:
             return
         with self._server.connect() as client, contextlib.suppress(RqdepsError, RedisError):
             for name in QUEUES:
-                for job_id in Queue(name, connection=client).job_ids(JobStatus.STARTED, length=5):
+                for job_id in Queue(name, connection=client).get_job_ids(status=JobStatus.STARTED, length=5):
                     job: Job[Any] = Job.fetch(job_id, connection=client)
                     change_here(self._jobs_notebook, "cancel", job_id, job.cancel)
         self._kill_all(it)

@@ -162,7 +162,7 @@ class Suite:
         with self._server.connect() as client:
             for name in QUEUES:
                 queue = Queue(name, connection=client)
-                for job in filter(None, map(queue.fetch_job, queue.job_ids(JobStatus.CREATED, length=100_000))):
+                for job in queue.get_jobs(status=JobStatus.CREATED):
                     job.release()
             counts, changed_at = self._counts(client), time.monotonic()
             while any(counts[status] for status in _OPEN):

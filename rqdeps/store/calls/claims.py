@@ -216,3 +216,21 @@ def reclaim(queue: str, *, holder: str, offset: int, known: Collection[Claimed])
         known: the claims that the worker knows it holds.
     """
     return Call("reclaim", [queue, holder, offset, *counted([f"{claim.id}:{claim.fence}" for claim in known])], tuple)
+
+
+def take(job_id: str, *, holder: str, lease_ms: int) -> Call[tuple[Claimed | None, int]]:
+    """Claims one job by its id, if it waits in its queue, and begins it.
+
+    The result is what was claimed, and how many cascades exceeded the budget, and have to be carried on.
+
+    Args:
+        job_id: the job.
+        holder: the name under which to claim, which claims nothing else meanwhile: sent again, it gets the same claim.
+        lease_ms: how long the claim holds without being renewed, in milliseconds.
+    """
+
+    def read(reply: list[Any]) -> tuple[Claimed | None, int]:
+        taken, left = reply
+        return _claimed(taken[0]) if taken else None, left
+
+    return Call("take", [holder, lease_ms, job_id], read)

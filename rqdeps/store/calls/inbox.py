@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rqdeps.store.calls.call import text
+from rqdeps.store.calls.call import Call, text
 
 #: The job of a claim is to be stopped: ``stop ID:FENCE``.
 STOP = "stop"
+
+#: The worker is to end once what it runs has ended.
+SHUTDOWN = "shutdown"
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,8 @@ def read_message(value: bytes) -> Message:
     """A message as it stands in an inbox."""
     word, _, about = text(value).partition(" ")
     return Message(word, about)
+
+
+def tell(worker: str, message: str) -> Call[bool]:
+    """Puts a message into a worker's inbox. The result says whether there is such a worker."""
+    return Call("tell", [worker, message], bool)

@@ -228,6 +228,7 @@ class Standing:
         ahead: for a queued job, how many entries stand before its own; ``None`` if they are very many.
         is_paused: whether its queue is paused.
         full_at: the limit of its queue, if as many of the queue's jobs are started; else ``None``.
+        now_ms: what the server's clock shows.
     """
 
     status: str
@@ -236,6 +237,7 @@ class Standing:
     ahead: int | None
     is_paused: bool
     full_at: int | None
+    now_ms: int
 
 
 def standing(job_id: str) -> Call[Standing]:
@@ -250,7 +252,8 @@ def standing(job_id: str) -> Call[Standing]:
             raise NoSuchJobError(job_id)
         status, queue, score, ahead, now, paused, full_at = reply
         due_ms = int(float(score)) - int(now) if score and score != b"inf" else 0
-        return Standing(text(status), text(queue), due_ms, None if ahead < 0 else ahead, bool(paused), full_at or None)
+        place = None if ahead < 0 else ahead
+        return Standing(text(status), text(queue), due_ms, place, bool(paused), full_at or None, int(now))
 
     return Call("standing", [job_id], read, writes=False)
 
@@ -377,10 +380,18 @@ def list_ids(queue: str, status: str, *, offset: int, count: int) -> Call[tuple[
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """A worker, as it is stored, and how long ago it gave its last sign of life, in milliseconds."""
+    """A worker, as it is stored.
+
+    Attributes:
+        name: its name.
+        fields: what it says of itself.
+        beat_at_ms: when it gave its last sign of life, by the server's clock, in milliseconds.
+        age_ms: how long ago that is.
+    """
 
     name: str
     fields: dict[str, str]
+    beat_at_ms: int
     age_ms: int
 
 
@@ -394,5 +405,6 @@ def _read_workers(reply: list[Any]) -> list[WorkerRecord]:
     records = []
     for name, values in found.items():
         fields = {key: text(value) for key, value in pairs(values).items()}
-        records.append(WorkerRecord(name, fields, age_ms=max(0, now - int(fields.get("beat_at", now)))))
+        beat_at = int(fields.get("beat_at", now))
+        records.append(WorkerRecord(name, fields, beat_at, age_ms=max(0, now - beat_at)))
     return records

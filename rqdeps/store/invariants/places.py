@@ -80,7 +80,7 @@ def check_claims(data: Data) -> Iterator[str]:
 
 
 def check_timers(data: Data) -> Iterator[str]:
-    """The ttl runs for jobs that wait and have never run, the time of the next life for those that repeat; no others."""
+    """The ttl runs for jobs that wait and have never run, and for no others; those that repeat await their time."""
     timers = data.sorted_set("timers")
     for job_id in timers:
         job = data.jobs.get(job_id)

@@ -10,6 +10,15 @@ function claim.counts(entry, queue)
   return facts[1] == 'queued' and facts[2] == epoch and facts[3] == queue
 end
 
+-- What a worker is told of a job that it has claimed.
+local function told(j, fence, attempt)
+  return {
+    j.id, j.queue, digits(fence), attempt, j.failures, j.retries,
+    job.text(j.id, 'function', j['function']), job.text(j.id, 'payload', j.payload), j.timeout or '',
+    job.text(j.id, 'retry', j.retry or ''), j.outputs or '', job.text(j.id, 'callbacks', j.callbacks or ''),
+  }
+end
+
 -- One queue entry: claims the job if the entry still counts, and returns what the worker needs; nil if it doesn't, false
 -- if the job is canceled with its workflow.
 local function take(entry, queue, holder, lease_ms, begun, has_limit)
@@ -38,17 +47,16 @@ local function take(entry, queue, holder, lease_ms, begun, has_limit)
     job.drop(j, { 'progress' })
   end
   move(j, 'started', fields, { left = true, due = now + lease_ms })
-  return {
-    id, j.queue, digits(fence), attempt, j.failures, j.retries,
-    job.text(id, 'function', j['function']), job.text(id, 'payload', j.payload), j.timeout or '',
-    job.text(id, 'retry', j.retry or ''), j.outputs or '', job.text(id, 'callbacks', j.callbacks or ''),
-  }
+  return told(j, fence, attempt)
 end
 
--- Claims one job by its id, if it waits in its queue. Returns what the worker needs, or nil.
+-- Claims one job by its id, if it waits in its queue. Returns what the worker needs, also if it has claimed the job already;
+-- or nil.
 function claim.one(id, holder, lease_ms)
   local j = job.read(id)
-  if not j or j.status ~= 'queued' then
+  if j and j.status == 'started' and j.holder == holder then
+    return told(j, j.fence, j.attempt)
+  elseif not j or j.status ~= 'queued' then
     return nil
   end
   local entry, list = j.id .. ':' .. j.epoch, key('queue', j.queue)

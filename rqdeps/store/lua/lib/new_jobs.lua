@@ -1,4 +1,5 @@
 -- @include lib/gates
+-- @include lib/group
 -- lib/new_jobs: jobs to be, as `enqueue` and `stage` get them; checked before the first write, then saved with their edges.
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · list of queue names to register
 --          number of jobs; for each:
@@ -190,8 +191,7 @@ end
 function new_jobs.enter_groups()
   for _, j in ipairs(new_jobs.fresh) do
     if j.group then
-      redis.call('SADD', PREFIX .. 'groups', j.group)
-      redis.call('ZADD', key('group', j.group), digits(now), j.id)
+      enter_group(j)
     end
   end
 end

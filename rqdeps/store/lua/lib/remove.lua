@@ -1,4 +1,5 @@
 -- @include lib/resolve
+-- @include lib/group
 -- lib/remove: deletes jobs. What a person deletes first delivers its outcome, if it had ended; edges that still wait then
 -- follow the person's policy for its dependents, and at last the job goes with all its keys. Meanwhile nobody sees it.
 
@@ -184,14 +185,6 @@ local function leave_workflow(j)
   count_in_workflow(j)
   if j.gate and redis.call('EXISTS', members, key('job', j.workflow)) == 0 then
     redis.call('UNLINK', counts)
-  end
-end
-
--- A group goes with the last of its jobs.
-local function leave_group(j)
-  redis.call('ZREM', key('group', j.group), j.id)
-  if redis.call('EXISTS', key('group', j.group)) == 0 then
-    redis.call('SREM', PREFIX .. 'groups', j.group)
   end
 end
 
