@@ -12,8 +12,8 @@ from rqdeps.durations import to_ms
 from rqdeps.functions import path_of
 from rqdeps.job import Job
 from rqdeps.queue import Queue
-from rqdeps.store import Store
-from rqdeps.store.connection import StandIn
+from rqdeps.store import Store, connect
+from rqdeps.store.connection import stand_ins
 from rqdeps.testing.current import being_current
 from rqdeps.testing.drain import Drain, Stage, look_after_all
 from rqdeps.testing.fake_server import FakeServer
@@ -86,7 +86,7 @@ class FakeQueue(Queue):
                 made with while the test runs; URLs, for whatever is made with ``url=`` while the test runs,
                 ``AsyncQueue`` too; ``None`` for what is made without a connection or URL.
         """
-        take_over(places, self._store, StandIn(self._server.client, self._server.async_client), self._undo)
+        take_over(places, self._store, self._server.async_client, self._undo)
 
     # Running jobs
 
@@ -123,9 +123,15 @@ class FakeQueue(Queue):
         """
         __tracebackhide__ = True
         names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]
-        drain = Drain(self._store, self._stage, names or [self.name, None], tuple(exception_handlers))
+        drain = Drain(self._store_of_jobs, self._stage, names or [self.name, None], tuple(exception_handlers))
         runs = list(drain.run_ready(raises=raises, most=max_jobs))
         return [Job(run.job_id, self._store) for run in runs]
+
+    @property
+    def _store_of_jobs(self) -> Store:
+        """The deployment as jobs get it. What they make of it and keep then goes on to the next test, as it would."""
+        here = connect() if None in stand_ins else self._store
+        return here.with_codec(self.codec) if here.pool is self._store.pool else self._store
 
     # Time
 
