@@ -140,10 +140,12 @@ def test_a_limit_leaves_the_alarm_as_it_found_it() -> None:
         with TimeLimit(60_000, "{}"):
             assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
         assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-        signal.setitimer(signal.ITIMER_REAL, 3_600)
+        signal.setitimer(signal.ITIMER_REAL, 3_600, 5)
         with TimeLimit(60_000, "{}"):
             assert signal.getitimer(signal.ITIMER_REAL)[0] < 70
-        assert 3_500 < signal.getitimer(signal.ITIMER_REAL)[0] < 3_600
+        left, interval = signal.getitimer(signal.ITIMER_REAL)
+        assert 3_500 < left < 3_600
+        assert interval == 5
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
     assert signal.getsignal(signal.SIGALRM) is before

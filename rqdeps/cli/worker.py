@@ -56,7 +56,7 @@ def _processors() -> int:
     metavar="N|auto",
     help="Jobs run at once; auto: one per CPU.",
 )
-@click.option("--name", metavar="NAME", help="A name of its own; by default made of host, process id and chance.")
+@click.option("--name", "-n", metavar="NAME", help="A name of its own; by default made of host, process id and chance.")
 @click.option(
     "--isolation",
     type=click.Choice(ISOLATIONS),
@@ -64,7 +64,7 @@ def _processors() -> int:
     show_default=True,
     help="What keeps jobs apart: processes that are used again, or one for each job.",
 )
-@click.option("--burst", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
+@click.option("--burst", "-b", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
 @click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="End after N jobs.")
 @click.option(
     "--lease",
