@@ -351,6 +351,7 @@ def test_what_a_program_keeps_goes_on_to_the_next_test(monkeypatch: pytest.Monke
         followers.decorated.enqueue("in the outer one")
         outer.drain()
         assert followers.told == ["in the outer one"]
+        assert_enqueued(followers.keep, count=1)
         assert of_a_job.is_finished
     assert kept.connection.connection_pool.connection_kwargs["port"] == 2
 
@@ -372,8 +373,9 @@ def test_programs_on_asyncio_come_to_the_test_too(q: FakeQueue):
 
 
 def test_a_queue_can_be_used_without_a_with_statement():
-    q = FakeQueue("mail", serializer="pickle")
+    q = FakeQueue("mail", default_timeout="1h", serializer="pickle")
     job = q.enqueue(steps.echo, {1: 2})
+    assert job.timeout == 3600
     assert_enqueued(steps.echo, queue=q)
     q.drain()
     assert job.result == {1: 2}

@@ -24,6 +24,8 @@ from rqdeps.worker.following import Handler
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from rqdeps.options import Duration
+
 #: How many attempts one ``drain`` makes at most, unless told otherwise: fewer than make a test slow.
 MAX_JOBS = 1_000
 
@@ -41,15 +43,22 @@ class FakeQueue(Queue):
 
     Args:
         name: the queue's name.
+        default_timeout: the ``job_timeout`` of jobs that have none of their own.
         serializer: how arguments and results are written; see ``Queue``.
 
     Raises:
         ExtraMissingError: fakeredis is not installed.
     """
 
-    def __init__(self, name: str = "default", *, serializer: SerializerChoice | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "default",
+        *,
+        default_timeout: Duration | None = None,
+        serializer: SerializerChoice | None = None,
+    ) -> None:
         self._server = FakeServer()
-        super().__init__(name, self._server.client(), serializer=serializer)
+        super().__init__(name, self._server.client(), default_timeout, serializer=serializer)
         self._stage = Stage(self._server.clock)
         self._undo = ExitStack()
 
@@ -67,7 +76,7 @@ class FakeQueue(Queue):
         self.close()
 
     def close(self) -> None:
-        """Undoes what was taken over, and forgets all jobs."""
+        """Undoes what was taken over."""
         self._undo.close()
         self._store.client.close()
 
