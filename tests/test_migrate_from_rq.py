@@ -31,6 +31,7 @@ from rqdeps.from_rq.layout import Layout
 from rqdeps.from_rq.migration import Wanted, migrate
 from rqdeps.from_rq.reading import loads_of
 from rqdeps.from_rq.report import Report
+from rqdeps.group import Group
 from rqdeps.store import connect
 from rqdeps.store.invariants import check_invariants
 
@@ -157,6 +158,28 @@ q.enqueue(
     assert (fields[b"retries"], fields[b"retry"]) == (b"3", b"5000,5000,10000")
     assert fields[b"callbacks"] == b"rq_jobs.called_back:7000ms,rq_jobs.called_back"
     assert keys_of_jobs(source) == []
+
+
+def test_repetitions_and_groups_are_carried(rq: rqs.Rq, q: Queue, move: Move, source: Redis):
+    rq("""
+from rq import Repeat
+from rq.group import Group
+q.enqueue(jobs.add, 1, job_id="repeats", repeat=Repeat(times=3, interval=[5, 10]))
+Group.create(connection=connection, name="night").enqueue_many(
+    q, [Queue.prepare_data(jobs.add, (1,), job_id=job_id) for job_id in ("one", "other")]
+)
+""")
+    assert move().count == 3
+    fields = q.store.client.hgetall("{rqdeps}:job:repeats")
+    assert (fields[b"repeats"], fields[b"repeat"]) == (b"3", b"5000,10000")
+    assert [job.id for job in Group.fetch("night", connection=q.store.client).get_jobs()] == ["one", "other"]
+    assert keys_of_jobs(source) == []
+
+
+def test_attempts_go_to_the_front_of_the_queue_where_they_did_in_rq(rq3: rqs.Rq, q: Queue, move: Move):
+    rq3("""q.enqueue(jobs.boom, job_id="job", retry=Retry(2, enqueue_at_front=True))""")
+    move()
+    assert q.store.client.hget("{rqdeps}:job:job", "retry") == b"^"
 
 
 def test_jobs_run_in_the_order_in_which_rq_would_have_run_them(rq: rqs.Rq, q: Queue, move: Move, tmp_path: Path):
@@ -323,7 +346,7 @@ q.enqueue(jobs.note, {str(path)!r}, "last", depends_on=parts, job_id="last")
     assert move().count == 601
     assert keys_of_jobs(source) == []
     assert job_of(q, "last").get_status() == "deferred"
-    assert q.job_ids() == [f"part{i}" for i in range(600)]
+    assert q.job_ids == [f"part{i}" for i in range(600)]
 
 
 # What stays
@@ -337,6 +360,7 @@ q.enqueue(jobs.value_of, jobs.Plain(3), job_id="object")
 q.enqueue(jobs.add, 1, job_id="meta", meta={"object": jobs.Plain(4)})
 connection.hset("rq:job:" + q.enqueue(jobs.add, 1, job_id="damaged").id, "data", b"damaged")
 q.enqueue("__main__.add", 1, job_id="main")
+q.enqueue(jobs.add, 1, job_id="patient", retry=Retry(1_000_000_000, [1, 2]))
 q.enqueue(jobs.add, 1, job_id="fine")
 """)
     report = move()
@@ -348,9 +372,10 @@ q.enqueue(jobs.add, 1, job_id="fine")
     assert found["meta"].startswith("meta")
     assert "can't be read" in found["damaged"]
     assert "__main__" in found["main"]
+    assert "retries" in found["patient"]
     assert move(serializer="pickle").count == 1
     assert isinstance(Queue(connection=q.store.client, serializer="pickle").fetch_job("object").args[0], rq_jobs.Plain)
-    assert source.lrange("rq:queue:default", 0, -1) == [b"method", b"meta", b"damaged", b"main"]
+    assert source.lrange("rq:queue:default", 0, -1) == [b"method", b"meta", b"damaged", b"main", b"patient"]
 
 
 def test_what_rqdeps_does_not_have_stays(rq3: rqs.Rq, move: Move):
