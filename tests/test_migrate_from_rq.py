@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -32,7 +32,7 @@ from rqdeps.from_rq.migration import Wanted, migrate
 from rqdeps.from_rq.reading import loads_of
 from rqdeps.from_rq.report import Report
 from rqdeps.group import Group
-from rqdeps.store import connect
+from rqdeps.store import Call, Store, connect
 from rqdeps.store.invariants import check_invariants
 
 MARKS = Layout().marks
@@ -458,6 +458,36 @@ def test_a_job_that_gets_another_dependent_meanwhile_is_moved_with_it(rq: rqs.Rq
 # Interrupted
 
 
+@pytest.mark.parametrize("calls", [1, 2, 3, 4], ids=["a piece", "two pieces", "all pieces", "opened"])
+def test_a_large_graph_whose_staging_was_interrupted_is_moved_by_the_next_run(
+    rq3: rqs.Rq, q: Queue, move: Move, source: Redis, monkeypatch: pytest.MonkeyPatch, calls: int
+):
+    rq3("""
+parts = q.enqueue_many([Queue.prepare_data(jobs.add, (i,), job_id=f"part{i}") for i in range(400)])
+q.enqueue(jobs.add, 1, depends_on=parts, job_id="last")
+""")
+    made = []
+    run = Store.run
+
+    def run_until(self: Store, call: Call[Any]) -> Any:
+        result = run(self, call)
+        made.extend([call.script] if call.script in ("stage", "open") else [])
+        if len(made) == calls:
+            raise Interrupted(call.script)
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "run", run_until)
+        patched.setattr(Store, "run_all", lambda self, some: [self.run(call) for call in some])
+        assert is_interrupted(move)
+    assert made == ["stage", "stage", "stage", "open"][:calls]
+    report = move()
+    assert (report.count, report.discarded, report.staying) == (401, 401, {})
+    assert q.counts["queued"] == 400
+    assert job_of(q, "last").get_status() == "deferred"
+    assert keys_of_jobs(source) == []
+
+
 class Interrupted(BaseException):
     """What ends a process, such as a signal."""
 
@@ -578,7 +608,7 @@ def test_wherever_what_finishes_a_run_is_interrupted_every_job_runs_once(
 def test_no_job_is_lost_or_runs_twice_while_runs_are_killed_and_both_work(
     rq: rqs.Rq, source: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(migration, "BATCH", 9)
+    monkeypatch.setattr(migration, "BATCH", 20)
     monkeypatch.setattr(migration, "PAUSE", 0.01)
     path, said, chance, kills = tmp_path / "ran", tmp_path / "said", Random(1), 0
     rq(f"""
