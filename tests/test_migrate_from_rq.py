@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -598,7 +598,7 @@ def test_wherever_runs_are_interrupted_every_job_runs_once(rq: rqs.Rq, rq_works:
 def test_wherever_what_finishes_a_run_is_interrupted_every_job_runs_once(
     rq3: rqs.Rq, rq_works: bool, interruption: Interruption
 ):
-    for first in (1, 2, 3, 4):
+    for first in (3, 5) if rq_works else (1, 2, 3, 4):
         second, was_interrupted = 0, True
         while was_interrupted:
             second += 1
