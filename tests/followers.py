@@ -8,12 +8,16 @@ from typing import Any
 from redis import Redis
 
 from rqdeps import DoNotRetry, Queue, Snooze, get_current_job
+from rqdeps.decorators import job
 
 #: Queues and a client as a program makes them, of servers that are not there.
 queue = Queue("orders", url="redis://localhost:1")
 client = Redis(port=1)
 
+of_client = Queue("of_client", client)
+
 told: list[Any] = []
+kept: list[Queue] = []
 
 
 @dataclass
@@ -72,3 +76,12 @@ async def awaited(value: Any) -> Any:
 
 def place() -> None:
     Queue().enqueue(tell, "placed")
+
+
+def keep() -> None:
+    kept[:] = [Queue("of_job")]
+
+
+@job("decorated")
+def decorated(word: str) -> None:
+    told.append(word)

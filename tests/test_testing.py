@@ -332,6 +332,35 @@ def test_without_a_test_nothing_is_taken_over():
         assert_enqueued(steps.nothing)
 
 
+def test_what_a_program_keeps_goes_on_to_the_next_test(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RQDEPS_URL", "redis://localhost:2")
+    followers.told.clear()
+    with FakeQueue() as outer:
+        kept, of_a_job = Queue("kept"), outer.enqueue(followers.keep)
+        outer.drain()
+        for _ in range(2):
+            with FakeQueue() as q:
+                q.take_over(followers.client)
+                for queue in (kept, followers.kept[0], Queue("again"), Queue("client", followers.client)):
+                    queue.enqueue(followers.tell, queue.name)
+                followers.of_client.enqueue(followers.tell, "of_client")
+                followers.decorated.enqueue("decorated")
+                q.drain()
+                assert sorted(followers.told) == ["again", "client", "decorated", "kept", "of_client", "of_job"]
+                followers.told.clear()
+        followers.decorated.enqueue("in the outer one")
+        outer.drain()
+        assert followers.told == ["in the outer one"]
+        assert_enqueued(followers.keep, count=1)
+        assert of_a_job.is_finished
+    assert kept.connection.connection_pool.connection_kwargs["port"] == 2
+
+
+def test_a_url_that_is_none_can_not_be_taken_over(q: FakeQueue):
+    with pytest.raises(ValueError, match="no URL of a server"):
+        q.take_over("nonsense")
+
+
 def test_programs_on_asyncio_come_to_the_test_too(q: FakeQueue):
     async def program():
         async with AsyncQueue() as queue:
@@ -344,8 +373,9 @@ def test_programs_on_asyncio_come_to_the_test_too(q: FakeQueue):
 
 
 def test_a_queue_can_be_used_without_a_with_statement():
-    q = FakeQueue("mail", serializer="pickle")
+    q = FakeQueue("mail", default_timeout="1h", serializer="pickle")
     job = q.enqueue(steps.echo, {1: 2})
+    assert job.timeout == 3600
     assert_enqueued(steps.echo, queue=q)
     q.drain()
     assert job.result == {1: 2}

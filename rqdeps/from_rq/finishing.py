@@ -49,12 +49,12 @@ def _read(rq: RqServer) -> list[Mark]:
 
 def _discard(rq: RqServer, target: Target, found: Sequence[Mark], observer: Observer) -> int:
     """Deletes jobs of which RQ still has its own. Their marks are changed first, so that nobody takes them then."""
-    changed = rq.change_marks([(mark.job_id, mark.text, marks.discarding(mark.run)) for mark in found])
+    changed = rq.change_marks([(mark.job_id, mark.text, marks.discarding(mark.run, mark.gate)) for mark in found])
     mine = [mark for mark, is_so in zip(found, changed, strict=True) if is_so]
     observer("given up")
-    target.discard({mark.job_id: mark.run for mark in mine})
+    target.discard({mark.job_id: mark.run for mark in mine}, {mark.gate for mark in mine})
     observer("discarded")
-    rq.change_marks([(mark.job_id, marks.discarding(mark.run), "") for mark in mine])
+    rq.change_marks([(mark.job_id, marks.discarding(mark.run, mark.gate), "") for mark in mine])
     observer("unmarked discarded")
     return len(mine)
 

@@ -17,14 +17,19 @@ def new_run() -> str:
     return secrets.token_hex(8)
 
 
-def staged(run: str) -> str:
-    """The mark of a job that this run stages."""
-    return f"staged {run}"
+def staged(run: str, gate: str) -> str:
+    """The mark of a job that this run stages.
+
+    Args:
+        run: the run.
+        gate: the gate behind which its graph is staged; empty if that takes one call.
+    """
+    return f"staged {run} {gate}"
 
 
-def discarding(run: str) -> str:
-    """The mark of a job that this run had staged, and that is to be deleted in rqdeps."""
-    return f"discarding {run}"
+def discarding(run: str, gate: str) -> str:
+    """The mark of a job that was staged, and that is to be deleted in rqdeps. Takes what ``staged`` does."""
+    return f"discarding {run} {gate}"
 
 
 def taken(run: str, number: int, target: str) -> str:
@@ -47,6 +52,7 @@ class Mark:
         text: all of it.
         step: ``staged``, ``discarding`` or ``taken``.
         run: the run that has staged the job.
+        gate: of one that was staged: the gate behind which its graph is, if any.
         number: of one that was taken: its number in the order in which they are to be let go.
         target: of one that was taken: where rqdeps has it.
     """
@@ -55,11 +61,15 @@ class Mark:
     text: str
     step: str
     run: str
+    gate: str = ""
     number: int = 0
     target: str = ""
 
     @classmethod
     def read(cls, job_id: str, text: str) -> Mark:
         """Takes a mark apart."""
-        step, run, *more = text.split(" ", 3)
-        return cls(job_id, text, step, run, int(more[0]), more[1]) if more else cls(job_id, text, step, run)
+        step, run, rest = text.split(" ", 2)
+        if step != "taken":
+            return cls(job_id, text, step, run, gate=rest)
+        number, target = rest.split(" ", 1)
+        return cls(job_id, text, step, run, number=int(number), target=target)

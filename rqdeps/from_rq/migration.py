@@ -20,9 +20,10 @@ from rqdeps.from_rq.server import RqServer, Snapshot, StoredJob, Waiting
 from rqdeps.from_rq.target import Target
 from rqdeps.from_rq.translation import Translator, new_id_of
 from rqdeps.store import Store
+from rqdeps.store.scripts import BUDGET, NEW_JOB_COST
 
-#: How many jobs are moved at once, unless more depend on each other.
-BATCH = 250
+#: What is moved at once, as a call of rqdeps counts it, unless more depend on each other: some 200 jobs.
+BATCH = BUDGET
 
 #: How often RQ is read anew for what it was changing meanwhile, and the pause before, in seconds.
 ROUNDS = 8
@@ -125,11 +126,14 @@ class _Migration:
         plan = plan_of(snapshot)
         self._report.note_staying(plan.staying)
         batch: list[list[Waiting]] = []
+        cost = 0
         for graph in plan.graphs:
-            if batch and sum(map(len, batch)) + len(graph) > BATCH:
+            cost_of_graph = sum(NEW_JOB_COST + len(pending(one, snapshot.waiting)) for one in graph)
+            if batch and cost + cost_of_graph > BATCH:
                 yield batch
-                batch = []
+                batch, cost = [], 0
             batch.append(graph)
+            cost += cost_of_graph
         if batch:
             yield batch
 

@@ -81,16 +81,21 @@ class Mover:
         self._run = run
         self._after = observer
         self._number = 0
+        self._gate = ""
         self._taken_marks: dict[str, str] = {}
 
     def move(self, graphs: Sequence[Graph]) -> Outcome:
         """Moves graphs, each whole or not at all.
+
+        Args:
+            graphs: as many as one call saves, or one.
 
         Raises:
             RqdepsError: the server of rqdeps did not answer.
             redis.exceptions.RedisError: RQ's server did not answer, or refused.
         """
         outcome = Outcome([], [], [])
+        self._gate = self._target.gate_of([job.data for job in _jobs_of(graphs)])
         begun = self._begin(graphs, outcome)
         staged = self._stage(begun, outcome)
         self._take(staged, outcome)
@@ -101,7 +106,7 @@ class Mover:
     def _begin(self, graphs: Sequence[Graph], outcome: Outcome) -> list[Graph]:
         """Sets the marks. Those that have one already are another run's, which is at work."""
         jobs = _jobs_of(graphs)
-        is_new = self._rq.change_marks([(job.data.id, "", marks.staged(self._run)) for job in jobs])
+        is_new = self._rq.change_marks([(job.data.id, "", marks.staged(self._run, self._gate)) for job in jobs])
         self._after("marked")
         others = {job.data.id for job, was_free in zip(jobs, is_new, strict=True) if not was_free}
         begun: list[Graph] = []
@@ -145,7 +150,7 @@ class Mover:
                 job.waiting,
                 job.stored,
                 mark=job.data.id,
-                before=marks.staged(self._run),
+                before=marks.staged(self._run, self._gate),
                 after=self._taken_marks[job.data.id],
                 outside=tuple(each for each in job.waiting.dependency_ids if each not in together),
             )
@@ -157,12 +162,14 @@ class Mover:
         if not graphs:
             return
         job_ids = [job.data.id for job in _jobs_of(graphs)]
-        mine = self._rq.change_marks([(each, marks.staged(self._run), marks.discarding(self._run)) for each in job_ids])
+        mine = self._rq.change_marks(
+            [(each, marks.staged(self._run, self._gate), marks.discarding(self._run, self._gate)) for each in job_ids]
+        )
         self._after("given up")
         discarded = [job_id for job_id, is_mine in zip(job_ids, mine, strict=True) if is_mine]
-        self._target.discard(dict.fromkeys(discarded, self._run))
+        self._target.discard(dict.fromkeys(discarded, self._run), [self._gate])
         self._after("discarded")
-        self._rq.change_marks([(job_id, marks.discarding(self._run), "") for job_id in discarded])
+        self._rq.change_marks([(job_id, marks.discarding(self._run, self._gate), "") for job_id in discarded])
         self._after("unmarked discarded")
 
     def _let_go(self, graphs: Sequence[Graph]) -> None:

@@ -8,11 +8,12 @@ from enum import Enum
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueueing import carry_on_cascades, enqueue_datas
 from rqdeps.errors import NoSuchJobError
+from rqdeps.ordering import order_of
 from rqdeps.reading import fetch_fields
 from rqdeps.store import Conversation, Store
-from rqdeps.store.calls import changes
+from rqdeps.store.calls import changes, staging
 from rqdeps.store.conversation import ask
-from rqdeps.store.scripts import JOBS_PER_CALL
+from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 
 
 class Standing(Enum):
@@ -51,12 +52,24 @@ class Target:
         found = self._store.perform(fetch_fields(runs))
         return {job_id: _standing(fields, runs[job_id]) for job_id, fields in found}
 
+    def gate_of(self, datas: Sequence[EnqueueData]) -> str:
+        """The gate behind which ``stage`` gathers jobs that take several calls; empty if one is enough."""
+        jobs = [data.new_job("default") for data in datas]
+        return staging.plan(jobs, order_of(jobs)).gate if sum(job.cost for job in jobs) > BUDGET else ""
+
     def stage(self, datas: Sequence[EnqueueData]) -> None:
         """Saves held jobs, all or none. Raises what ``Queue.enqueue_many`` raises."""
         self._store.perform(enqueue_datas(datas, "default", self._store.registered))
 
-    def discard(self, runs: Mapping[str, str]) -> None:
-        """Deletes those jobs that a run has staged, and that nobody has let go. Takes what ``standings`` does."""
+    def discard(self, runs: Mapping[str, str], gates: Iterable[str]) -> None:
+        """Deletes those jobs that a run has staged, and that nobody has let go.
+
+        Args:
+            runs: by id, the run that has staged each.
+            gates: the gates behind which it has.
+        """
+        for gate in filter(None, gates):
+            self._store.perform(_close(gate))
         standings = self.standings(runs)
         # The first to be deleted cancels those that wait for it.
         own = [job_id for job_id, how in standings.items() if how in (Standing.HELD, Standing.CANCELED)]
@@ -84,6 +97,13 @@ def _standing(fields: Mapping[str, bytes] | None, run: str) -> Standing:
     if fields["status"] == b"canceled":
         return Standing.CANCELED
     return Standing.HELD if fields["status"] == b"created" else Standing.LET_GO
+
+
+def _close(gate: str) -> Conversation[None]:
+    """Deletes what is behind a gate; where that has been opened, lets all through, so that it can be seen."""
+    while (yield from ask(staging.give_up(gate))):
+        pass
+    yield from carry_on_cascades(1)
 
 
 def _delete(job_ids: Sequence[str]) -> Conversation[None]:

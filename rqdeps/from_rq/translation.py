@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from rqdeps.callbacks import Callback
 from rqdeps.codec import Codec
@@ -20,11 +20,15 @@ from rqdeps.from_rq.reading import CannotMoveError, Loads, call_of, meta_of
 from rqdeps.from_rq.server import StoredJob, Waiting
 from rqdeps.ids import check_id
 from rqdeps.options import JobOptions
+from rqdeps.repeat import Repeat
 from rqdeps.retry import Retry
+
+#: How many retries with pauses of their own are carried: each is written out.
+_MOST_PAUSES: Final = 10_000
 
 
 def new_id_of(rq_id: str) -> str:
-    """The id in rqdeps: the same, or where that can't be, one that is always made of it."""
+    """The id in rqdeps of a job or group: the same, or where that can't be, one that is always made of it."""
     try:
         return check_id(rq_id)
     except ValueError:
@@ -63,7 +67,8 @@ class Translator:
         try:
             options = JobOptions.read(self._options(waiting, stored, pending, now_ms))
             data = EnqueueData.make(call.function, call.args, call.kwargs, options, self.codec, kwargs_are_meant=True)
-            data = replace(data, nonce=self.nonce)
+            group = stored.text("group_id")
+            data = replace(data, nonce=self.nonce, group=new_id_of(group) if group else None)
             if waiting.place == "scheduled":
                 data = scheduled(data, int(waiting.score * 1000))
             data.new_job(waiting.queue)  # which finds what can't be carried in its meta
@@ -90,6 +95,7 @@ class Translator:
             "at_front": _goes_to_front(waiting, stored),
             "meta": meta_of(stored, self.loads),
             "retry": _retry(stored),
+            "repeat": _repeat(stored),
             **_callbacks(stored),
         }
         if pending:
@@ -102,10 +108,8 @@ def _refuse_what_is_missing(stored: StoredJob) -> None:
         raise CannotMoveError(RATE_LIMITED)
     if stored.text("webhooks") not in ("", "[]"):
         raise CannotMoveError(
-            "it has webhooks, and rqdeps has none: let RQ run it, or enqueue it anew with on_success and on_failure"
+            "it has webhooks, and rqdeps has none: let RQ run it, or enqueue it anew with on_success= and on_failure="
         )
-    if _number(stored, "repeats_left"):
-        raise CannotMoveError("it is to be repeated, which rqdeps does not do yet: let RQ run it")
 
 
 def _ttl(waiting: Waiting, stored: StoredJob, now_ms: int) -> timedelta | str | None:
@@ -133,9 +137,18 @@ def _retry(stored: StoredJob) -> Retry | None:
     if left <= 0:
         return None
     intervals = _intervals(stored, "retry_intervals")
-    if len(set(intervals)) < 2:  # noqa: PLR2004 - all are the same
-        return Retry(left, intervals[:1] or 0)
-    return Retry(left, [intervals[max(len(intervals) - then_left, 0)] for then_left in range(left, 0, -1)])
+    if len(set(intervals)) > 1:
+        if left > _MOST_PAUSES:
+            raise CannotMoveError(f"it has {left:,} retries left with different pauses; {_MOST_PAUSES:,} can be moved")
+        intervals = [intervals[max(len(intervals) - then_left, 0)] for then_left in range(left, 0, -1)]
+    at_front = bool(_number(stored, "enqueue_at_front_on_retry"))
+    return Retry(left, intervals or 0, enqueue_at_front=at_front)
+
+
+def _repeat(stored: StoredJob) -> Repeat | None:
+    """The repetitions that are left; RQ takes intervals off its list as it uses them."""
+    left = _number(stored, "repeats_left")
+    return Repeat(left, _intervals(stored, "repeat_intervals") or 0) if left > 0 else None
 
 
 def _intervals(stored: StoredJob, name: str) -> list[float]:

@@ -17,7 +17,7 @@ def being_current(queue: Queue) -> Iterator[None]:
     try:
         yield
     finally:
-        _queues.remove(queue)
+        _queues[:] = [each for each in _queues if each is not queue]  # queues of the same name count as equal
 
 
 def current_queue() -> Queue:

@@ -105,6 +105,7 @@ class Drain(Loop):
         self._wanted = queues
         self._stage = stage
         self._handlers = handlers
+        self.stop()  # so that no report claims the next job: nothing is held when an exception is raised
         self._error: BaseException | None = None
 
     def run_ready(self, *, raises: bool, most: int) -> Iterator[Run]:
@@ -141,10 +142,7 @@ class Drain(Loop):
 
     def _attempt(self, held: Held) -> Run:
         self._error = None
-        self._held, self._has_run = held, False
-        outcome, duration_ns = self._run(held)
-        self._has_run = True
-        status = self._report(held, outcome, duration_ns).statuses[0]
+        status = self._run_and_report(held).statuses[0]
         self._held = None
         number = len(self._stage.runs)
         run = Run(held.claim.id, held.claim.function, status, number, number)
@@ -156,9 +154,6 @@ class Drain(Loop):
             ran = execute(task, self._store, find=self._stage.substitutes.find)
         self._error = ran.error
         return ran
-
-    def _is_enough(self) -> bool:
-        return True  # no report claims the next job: nothing is held when an exception is raised
 
     def _raise_if_due(self, run: Run, *, raises: bool) -> None:
         __tracebackhide__ = True

@@ -12,8 +12,8 @@ from rqdeps.durations import to_ms
 from rqdeps.functions import path_of
 from rqdeps.job import Job
 from rqdeps.queue import Queue
-from rqdeps.store import Store
-from rqdeps.store.connection import StandIn
+from rqdeps.store import Store, connect
+from rqdeps.store.connection import stand_ins
 from rqdeps.testing.current import being_current
 from rqdeps.testing.drain import Drain, Stage, look_after_all
 from rqdeps.testing.fake_server import FakeServer
@@ -23,6 +23,8 @@ from rqdeps.worker.following import Handler
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from rqdeps.options import Duration
 
 #: How many attempts one ``drain`` makes at most, unless told otherwise: fewer than make a test slow.
 MAX_JOBS = 1_000
@@ -41,15 +43,22 @@ class FakeQueue(Queue):
 
     Args:
         name: the queue's name.
+        default_timeout: the ``job_timeout`` of jobs that have none of their own.
         serializer: how arguments and results are written; see ``Queue``.
 
     Raises:
         ExtraMissingError: fakeredis is not installed.
     """
 
-    def __init__(self, name: str = "default", *, serializer: SerializerChoice | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "default",
+        *,
+        default_timeout: Duration | None = None,
+        serializer: SerializerChoice | None = None,
+    ) -> None:
         self._server = FakeServer()
-        super().__init__(name, self._server.client(), serializer=serializer)
+        super().__init__(name, self._server.client(), default_timeout, serializer=serializer)
         self._stage = Stage(self._server.clock)
         self._undo = ExitStack()
 
@@ -67,7 +76,7 @@ class FakeQueue(Queue):
         self.close()
 
     def close(self) -> None:
-        """Undoes what was taken over, and forgets all jobs."""
+        """Undoes what was taken over."""
         self._undo.close()
         self._store.client.close()
 
@@ -86,7 +95,7 @@ class FakeQueue(Queue):
                 made with while the test runs; URLs, for whatever is made with ``url=`` while the test runs,
                 ``AsyncQueue`` too; ``None`` for what is made without a connection or URL.
         """
-        take_over(places, self._store, StandIn(self._server.client, self._server.async_client), self._undo)
+        take_over(places, self._store, self._server.async_client, self._undo)
 
     # Running jobs
 
@@ -123,9 +132,15 @@ class FakeQueue(Queue):
         """
         __tracebackhide__ = True
         names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]
-        drain = Drain(self._store, self._stage, names or [self.name, None], tuple(exception_handlers))
+        drain = Drain(self._store_of_jobs, self._stage, names or [self.name, None], tuple(exception_handlers))
         runs = list(drain.run_ready(raises=raises, most=max_jobs))
         return [Job(run.job_id, self._store) for run in runs]
+
+    @property
+    def _store_of_jobs(self) -> Store:
+        """The deployment as jobs get it. What they make of it and keep then goes on to the next test, as it would."""
+        here = connect() if None in stand_ins else self._store
+        return here.with_codec(self.codec) if here.pool is self._store.pool else self._store
 
     # Time
 

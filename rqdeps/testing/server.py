@@ -8,13 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import redis.asyncio
-from redis import Redis
 
 from rqdeps import embedded
 from rqdeps.codec import SerializerChoice
 from rqdeps.queue import Queue
 from rqdeps.store import connect
-from rqdeps.store.connection import StandIn
 from rqdeps.testing.current import being_current
 from rqdeps.testing.take_over import Place, take_over
 
@@ -60,10 +58,7 @@ class RealServer:
 
     def take_over(self, *places: Place) -> None:
         """Has programs under test come here that were made for another server; see ``FakeQueue.take_over``."""
-        take_over(places, connect(self.url), StandIn(self._client, self._async_client), self._undo)
-
-    def _client(self) -> Redis:
-        return Redis(connection_pool=embedded.connection_pool(self._folder))
+        take_over(places, connect(self.url), self._async_client, self._undo)
 
     def _async_client(self) -> redis.asyncio.Redis:
         return redis.asyncio.Redis(connection_pool=embedded.async_connection_pool(self._folder))
