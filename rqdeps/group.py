@@ -71,6 +71,11 @@ class Group:
     def __repr__(self) -> str:
         return f"Group({self.name!r})"
 
+    @property
+    def connection(self) -> Redis:
+        """A client of the server."""
+        return self._store.client
+
     def enqueue_many(self, queue: Queue, job_datas: Iterable[EnqueueData | Job[Any]]) -> list[Job[Any]]:
         """Enqueues jobs that belong to it, all of them or none; see ``Queue.enqueue_many``.
 

@@ -23,6 +23,8 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID
 
+from rqdeps.retry import Retry, Snooze
+
 #: How many characters of a dict's key an error shows.
 _LONGEST_SHOWN: Final = 60
 
@@ -34,6 +36,7 @@ _CARRIED: Final = (
 
 #: What to do about instances of other types.
 _BY_TYPE: Final[Sequence[tuple[tuple[Any, ...], str]]] = (
+    ((Retry, Snooze), "raise Snooze(delay) to have the job run again, or any error to have it retried"),
     ((BaseException,), "pass str(...) of it"),
     ((complex,), "pass its .real and .imag"),
     ((IOBase,), "pass the name of the file, or what it holds"),

@@ -80,6 +80,11 @@ class BaseRegistry:
     def __hash__(self) -> int:
         return hash((self.status, self.name))
 
+    @property
+    def connection(self) -> Redis:
+        """A client of the server."""
+        return self._store.client
+
     # Looking at it
 
     @property

@@ -14,6 +14,10 @@ from rqdeps.dependency import Output
 from rqdeps.errors import SerializationError
 from rqdeps.tags import MAX_DEPTH, PLAIN, STR, TAG, OutputError, Writer, object_of, reader_of
 
+#: What RQ's programs import, to be given as ``serializer=``.
+JSONSerializer: Final = "json"
+PickleSerializer: Final = "pickle"
+
 _JSON: Final = b"j"
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
 _OUTPUT_IN_JSON: Final = b'"output"'

@@ -36,6 +36,7 @@ from rqdeps.leaves import LEAVES, base64_of
 from rqdeps.records import fields_of, is_enum, made, member_of
 from rqdeps.refusals import FieldName, RefusedError, is_job, shown, why_not
 from rqdeps.secret import HiddenSecret, SecretValue, decrypt, encrypt, note_opened
+from rqdeps.status import JobStatus
 from rqdeps.unbuilt import Unbuilt
 
 #: The only key of a tag.
@@ -297,6 +298,9 @@ def _output_of(parts: list[Any], output: Callable[[Output], Any] | None) -> Any:
         raise OutputError(error) from error
 
 
+_JOB_STATUS: Final = class_path(JobStatus)
+
+
 def _record_of(name: str, parts: list[Any], classes: Callable[[str], type] | None) -> Any:
     match name, parts:
         case "enum", [str(path), str(member)]:
@@ -307,6 +311,8 @@ def _record_of(name: str, parts: list[Any], classes: Callable[[str], type] | Non
             pass
         case _:
             raise SerializationError(f"these bytes were damaged: they hold {shown(parts)}, which is no {name}")
+    if path == _JOB_STATUS:  # a word of rqdeps' own, which everybody who reads results has
+        return made(JobStatus, path, fields, is_member=True)
     if classes is None:
         return Unbuilt(path, fields, is_member=name == "enum")
     return made(classes(path), path, fields, is_member=name == "enum")

@@ -66,6 +66,7 @@ def _processors() -> int:
 )
 @click.option("--burst", "-b", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
 @click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="End after N jobs.")
+@click.option("--with-scheduler", "-s", is_flag=True, hidden=True, expose_value=False)  # RQ's; every worker is one
 @click.option("--max-idle-time", metavar="SECONDS", help="End after so long without a job: seconds, or such as 5m.")
 @click.option(
     "--lease",
