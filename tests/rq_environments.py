@@ -16,6 +16,9 @@ import pytest
 #: Where they are: in pytest's cache, which nobody commits, and ``pytest --cache-clear`` empties.
 PLACE = Path(__file__).parent.parent / ".pytest_cache" / "d" / "environments"
 
+#: How long one may take to be made, in seconds.
+MADE_WITHIN = 240
+
 #: RQ as the tests know it.
 RQ = "rq==3.0.0"
 
@@ -49,10 +52,16 @@ def _name_of(requirements: tuple[str, ...]) -> str:
 
 def _install(python: Path, requirements: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *requirements]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
+    try:
+        subprocess.run(command, capture_output=True, check=True, timeout=MADE_WITHIN, env=surroundings())
         return
-    said = f"pip could not install {' '.join(requirements)}: {done.stderr.strip()[-500:]}"
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = f"no environment with {' '.join(requirements)}: {error}\n{(error.stderr or b'').decode()[-2_000:]}"
     if os.environ.get("CI"):
         pytest.fail(said)
     pytest.skip(said)
+
+
+def surroundings() -> dict[str, str]:
+    """The variables of this process, without those that would let such an environment see packages of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_", "COVERAGE"))}

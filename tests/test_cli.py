@@ -83,7 +83,7 @@ def test_every_command_has_help(run: Run, command: list[str], option: str):
 
 
 def test_the_help_names_all_commands(run: Run):
-    commands = re.findall(r"^  (\w+) ", run("--help").output.partition("Commands:")[2], re.MULTILINE)
+    commands = re.findall(r"^  ([\w-]+) ", run("--help").output.partition("Commands:")[2], re.MULTILINE)
     assert commands == list(COMMANDS)
     assert {"worker", "info", "job", "requeue", "cancel", "delete", "skip", "queue", "server", "demo"} <= set(commands)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import steps
 from processes import Meeting, eventually, exit_code_of, forked_worker
@@ -80,3 +82,12 @@ def test_a_worker_takes_the_options_of_rq(q: Queue) -> None:
     job = q.enqueue(steps.nothing)
     assert SimpleWorker([q]).work(burst=True, logging_level="WARNING", with_scheduler=True, max_jobs=1) is True
     assert job.is_finished
+
+
+@pytest.mark.parametrize("kind", [Worker, SimpleWorker])
+def test_a_worker_ends_that_has_nothing_to_do_for_too_long(q: Queue, kind: type[Worker]) -> None:
+    jobs = [q.enqueue(steps.nothing), q.enqueue_in(0.3, steps.nothing)]
+    began_at = time.monotonic()
+    kind([q]).work(max_idle_time=0.6)
+    assert time.monotonic() - began_at >= 0.9
+    assert [job.get_status() for job in jobs] == ["finished", "finished"]

@@ -46,7 +46,5 @@ def test_the_options_of_a_call_come_before_those_of_the_decorator() -> None:
 def test_options_are_checked_when_the_function_is_decorated() -> None:
     with pytest.raises(TypeError, match="there is no option 'retries'"):
         job("reports", connection=CLIENT, retries=3)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="a queue has a connection already"):
-        job(Queue("mail", connection=CLIENT), connection=CLIENT)
     with pytest.raises(TypeError, match="given under two names"):
         job("reports", connection=CLIENT, timeout=5, job_timeout=6)

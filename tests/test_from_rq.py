@@ -10,7 +10,7 @@ from from_rq.counterparts import faults_of, is_there
 from from_rq.document import PAGE, page
 from from_rq.names import Name, read
 from from_rq.verdicts import NOT_THERE, Verdicts, full_name
-from rq_environments import RQ, environment
+from rq_environments import RQ, environment, surroundings
 
 NAMES = Path(__file__).parent / "from_rq" / "names.py"
 
@@ -18,7 +18,7 @@ NAMES = Path(__file__).parent / "from_rq" / "names.py"
 @pytest.fixture(scope="module")
 def names() -> list[Name]:
     """All public names of RQ, as it is installed."""
-    done = subprocess.run([environment(RQ), NAMES], capture_output=True, text=True, check=True)
+    done = subprocess.run([environment(RQ), NAMES], capture_output=True, text=True, check=True, env=surroundings())
     return read(done.stdout)
 
 

@@ -187,6 +187,8 @@ def test_a_job_knows_its_neighbours_and_its_function(q: Queue) -> None:
     first, second = q.enqueue(steps.nothing), q.enqueue(steps.nothing, meta={"a": 1})
     job = q.enqueue(steps.nothing, depends_on=[first, second], result_ttl=5, failure_ttl=-1, ttl=90)
     assert job.func is steps.nothing
+    followed = q.enqueue(steps.nothing, on_failure=steps.echo)
+    assert (followed.failure_callback, followed.success_callback, followed.stopped_callback) == (steps.echo, None, None)
     assert job.fetch_dependencies() == [first, second]
     assert (job.dependency, first.dependency) == (first, None)
     assert (job.result_ttl, job.failure_ttl, job.ttl, first.result_ttl, first.ttl) == (5, -1, 90, 600, None)

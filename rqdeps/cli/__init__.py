@@ -19,6 +19,7 @@ COMMANDS = {
     "cancel": "rqdeps.cli.changes:cancel",
     "delete": "rqdeps.cli.changes:delete",
     "skip": "rqdeps.cli.changes:skip",
+    "migrate-from-rq": "rqdeps.cli.migrate:migrate_from_rq",
     "server": "rqdeps.cli.server:server",
     "demo": "rqdeps.cli.demo:demo",
 }

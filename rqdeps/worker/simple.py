@@ -21,6 +21,7 @@ from rqdeps.worker.execution import Ran, execute
 from rqdeps.worker.following import Handler, what_follows
 from rqdeps.worker.held import Held, ReportRefusedError
 from rqdeps.worker.holder import Holder
+from rqdeps.worker.idleness import Idleness
 from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import is_refusal
@@ -61,6 +62,7 @@ class Loop:
         inbox = Inbox(self._cannot_stop, self.stop)
         self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, inbox.hear)
         self._holder = Holder(options)
+        self._idleness = Idleness(options.max_idle_ms)
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
         self._has_run = False  # what it holds, which is being reported
@@ -112,10 +114,11 @@ class Loop:
         while not self._over.is_set():
             self._keep_up(self._ask)
             self._held = self._claim(self._settle(None, want=1)[0])
+            has_work = self._held is not None
             while self._held is not None:
                 self._keep_up(self._ask)
                 self._held = self._claim(self._run_and_report(self._held))
-            if self._is_enough():
+            if self._is_enough() or self._idleness.is_over(has_work=has_work):
                 return
             if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
                 return

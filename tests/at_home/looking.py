@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from rq import Callback, Queue, SimpleWorker, Worker, cancel_job, requeue_job
@@ -79,10 +79,17 @@ def registries(connection):
             canceled in CanceledJobRegistry("default", connection),
             StartedJobRegistry(name="default", connection=connection).get_job_ids(),
         ],
-        "queue": [failed.get_queue() == q, failed.name],
-        "time": failed.get_expiration_time(bad).timestamp() > time.time() + 360 * 24 * 3600,
         "of_queue": [q.finished_job_registry.count, q.failed_job_registry.count, q.canceled_job_registry.count],
     }
+
+
+def registry_of_a_queue(connection):
+    q = Queue("mail", connection=connection)
+    job = q.enqueue(tasks.fail)
+    SimpleWorker(q, connection=connection).work(burst=True)
+    registry = FailedJobRegistry("mail", connection=connection)
+    left = registry.get_expiration_time(job) - datetime.now(timezone.utc)
+    return {"name": registry.name, "queue": registry.get_queue() == q, "time": left > timedelta(days=360)}
 
 
 def _in_a_century():
