@@ -108,15 +108,15 @@ class Drain(Loop):
         self.stop()  # so that no report claims the next job: nothing is held when an exception is raised
         self._error: BaseException | None = None
 
-    def run_ready(self, *, raises: bool, most: int) -> Iterator[Run]:
+    def run_ready(self, *, raises: bool, most: int) -> list[Run]:
         """Makes attempts, as long as there are jobs that are ready.
 
         Args:
             raises: whether the exception of a job is raised that has failed for good, and for which nothing stands in.
             most: how many attempts at most.
 
-        Yields:
-            Each attempt, once its outcome has been reported.
+        Returns:
+            The attempts, in order.
 
         Raises:
             EndlessDrainError: there is more to do after that many.
@@ -128,8 +128,8 @@ class Drain(Loop):
                 self._store.run(claims.give_back([held.claim]))
                 raise EndlessDrainError(run.function for run in done)
             done.append(self._attempt(held))
-            yield done[-1]
             self._raise_if_due(done[-1], raises=raises)
+        return done
 
     def _next(self) -> Held | None:
         """The next job that is ready, claimed. What time has brought is looked for only once there is none."""

@@ -133,7 +133,7 @@ class FakeQueue(Queue):
         __tracebackhide__ = True
         names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]
         drain = Drain(self._store_of_jobs, self._stage, names or [self.name, None], tuple(exception_handlers))
-        runs = list(drain.run_ready(raises=raises, most=max_jobs))
+        runs = drain.run_ready(raises=raises, most=max_jobs)
         return [Job(run.job_id, self._store) for run in runs]
 
     @property
