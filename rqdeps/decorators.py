@@ -62,7 +62,7 @@ class job:  # noqa: N801 - RQ's name
 
     Args:
         queue: the queue, or its name.
-        connection: a client of the server, for a queue that is named.
+        connection: a client of the server, for a queue that is named; a queue goes by its own.
         timeout: RQ's other name for ``job_timeout``.
         url: where the server is, instead of a connection.
         **options: for each job; see ``Options``.
@@ -81,8 +81,8 @@ class job:  # noqa: N801 - RQ's name
         url: str | None = None,
         **options: Unpack[Options],
     ) -> None:
-        if isinstance(queue, Queue) and not (connection is None and url is None):
-            raise TypeError("a queue has a connection already; give that, or the queue's name")
+        if isinstance(queue, Queue) and url is not None:
+            raise TypeError("a queue knows where its server is; give that, or the queue's name")
         self._queue = queue
         self._connection = connection
         self._url = url

@@ -8,6 +8,7 @@ from typing import Any, cast
 from redis import Redis
 
 from rqdeps.attempts import FailedJob
+from rqdeps.callbacks import Callback
 from rqdeps.codec import Codec
 from rqdeps.functions import resolve
 from rqdeps.job_record import JobRecord, call_of, describe, refresh
@@ -90,6 +91,24 @@ class JobFacts(JobRecord):
             FunctionImportError: it can't be.
         """
         return resolve(self.func_name, self.codec.allowed)
+
+    @property
+    def success_callback(self) -> Callable[..., Any] | None:
+        """The function that is called when the job has succeeded, which is imported here; see ``callbacks``."""
+        return self._callback(self.callbacks.on_success)
+
+    @property
+    def failure_callback(self) -> Callable[..., Any] | None:
+        """The function that is called when the job has failed, which is imported here; see ``callbacks``."""
+        return self._callback(self.callbacks.on_failure)
+
+    @property
+    def stopped_callback(self) -> Callable[..., Any] | None:
+        """The function that is called when the job was stopped, which is imported here; see ``callbacks``."""
+        return self._callback(self.callbacks.on_stopped)
+
+    def _callback(self, callback: Callback | None) -> Callable[..., Any] | None:
+        return None if callback is None else resolve(callback.name, self.codec.allowed)
 
     def get_meta(self, refresh: bool = True) -> dict[str, Any]:
         """The dictionary that goes with the job. Change it, then call ``save_meta``.

@@ -58,9 +58,9 @@ class BaseRegistry:
         self,
         name: str = "default",
         connection: Redis | None = None,
+        *,
         queue: HasJobs | None = None,
         serializer: SerializerChoice | None = None,
-        *,
         url: str | None = None,
     ) -> None:
         if queue is not None and not (connection is None and url is None):
@@ -140,7 +140,7 @@ class BaseRegistry:
         job = self._job(job_or_id)
         return job.requeue(force=self.status is JobStatus.FINISHED, at_front=at_front)
 
-    def remove(self, job: Job[Any] | str, delete_job: bool = False) -> None:
+    def remove(self, job: Job[Any] | str, *, delete_job: bool = False) -> None:
         """Takes a job out of the registry.
 
         One that has ended is deleted; one that waits is canceled, or deleted if that is wished: a job that stands

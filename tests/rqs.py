@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from rq_environments import RQ, environment, surroundings
 
 TESTS = Path(__file__).parent
 
 #: What pip is asked for, by what tests call it.
-RELEASES = {"rq2": "rq>=2,<3", "rq3": "rq==3.0.0"}
-
-#: How long an environment may take to be made, in seconds.
-MADE_WITHIN = 240
-
-
-def python_with(release: str) -> Path:
-    """The Python of an environment that has a release of RQ, made when it is first asked for, and kept for later runs.
-
-    Skips the test where no registry of packages can be reached, but not on a machine that builds releases.
-    """
-    requirement = RELEASES[release]
-    named = f"{requirement} {sys.version}"
-    cache = Path(tempfile.gettempdir()) / f"rqdeps-tests-{os.getuid()}"
-    cache.mkdir(mode=0o700, exist_ok=True)
-    folder = cache / f"{release}-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
-    with (cache / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes run tests
-        if not (folder / "complete").exists():
-            try:
-                _make(folder, requirement)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                reason = f"no environment with {requirement}: {error}\n{(error.stderr or b'').decode()[-2_000:]}"
-                if os.environ.get("CI"):
-                    pytest.fail(reason)
-                pytest.skip(reason)
-    return folder / "bin" / "python"
-
-
-def _make(folder: Path, requirement: str) -> None:
-    python = folder / "bin" / "python"
-    commands = (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement],
-    )
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True, timeout=MADE_WITHIN, env=_environment())
-    (folder / "complete").touch()
-
-
-def _environment() -> dict[str, str]:
-    """Without what would let the environment see packages of this one."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_", "COVERAGE"))}
+RELEASES = {"rq2": "rq>=2,<3", "rq3": RQ}
 
 
 class Rq:
@@ -96,7 +49,7 @@ class Rq:
     def worker(self, *options: str) -> Iterator[None]:
         """A worker of RQ, in another process."""
         command = [str(self._python), "-m", "rq.cli", "worker", "--quiet", "--url", self.url, *options]
-        with subprocess.Popen(command, cwd=TESTS, env=_environment(), **_SILENT) as process:
+        with subprocess.Popen(command, cwd=TESTS, env=surroundings(), **_SILENT) as process:
             try:
                 yield
             finally:
@@ -109,9 +62,9 @@ _SILENT: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEV
 @contextmanager
 def running(release: str) -> Iterator[Rq]:
     """A program that uses a release of RQ, until the end of the ``with`` block."""
-    python = python_with(release)
+    python = environment(RELEASES[release])
     command = [str(python), str(TESTS / "rq_program.py")]
     streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=TESTS, text=True, env=_environment(), **streams) as process:
+    with subprocess.Popen(command, cwd=TESTS, text=True, env=surroundings(), **streams) as process:
         yield Rq(process, python)
         process.kill()

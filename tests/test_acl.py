@@ -26,6 +26,7 @@ import rqdeps.store.store
 from rqdeps import AsyncQueue, Dependency, Job, Queue, SimpleWorker, Workflow
 from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
+from rqdeps.group import Group
 from rqdeps.job import patience_for
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
@@ -290,6 +291,7 @@ def sights(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     with Workflow("nightly", queue=queue) as flow:
         flow.enqueue(steps.nothing, depends_on=queue.options(hold=True).enqueue(steps.nothing))
     queued = queue.enqueue(steps.nothing)
+    queue.enqueue_many([queue.prepare_data(steps.nothing, job_id="gathered")], group_id="group")
     running = queue.enqueue(steps.nothing, at_front=True)
     hands.claim(1)
     queue.limit(4)
@@ -328,6 +330,8 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     assert queue.is_paused is False
     assert queue.started_limit == 4
     queue.store.perform(workers())
+    (group,) = Group.all(connection=viewer)
+    assert [job.id for job in group.get_jobs()] == ["gathered"]
     for name in ("done", "failed", "below", "queued", "running"):
         job = Job.fetch(sights[name].id, connection=viewer)
         assert Job.exists(job.id, connection=viewer)

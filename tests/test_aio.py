@@ -45,6 +45,7 @@ MISSING = {
     Job: {
         **dict.fromkeys(("map", "options", "spawn", "spawn_data"), FOR_THE_RUNNING_JOB),
         **dict.fromkeys(("connection", "dependency", "fetch_dependencies", "func", "get_position"), FOR_RQ),
+        **dict.fromkeys(("failure_callback", "stopped_callback", "success_callback"), FOR_RQ),
         **dict.fromkeys(("latest_result", "results"), FOR_RQ),
     },
     Queue: {

@@ -222,6 +222,22 @@ def test_start_again_finds_the_same_server(folder: Path) -> None:
     assert embedded.status(folder).pid == pid
 
 
+def test_a_folder_that_is_cleared_has_no_data_and_the_same_server(folder: Path, client: Client) -> None:
+    connection = client(folder)
+    connection.set("key", "value")
+    pid = embedded.status(folder).pid
+    embedded.clear(folder)
+    assert (connection.dbsize(), embedded.status(folder).pid) == (0, pid)
+
+
+def test_what_a_server_says_that_is_not_to_be_cleared_is_passed_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "ask", lambda connection, command: "+PONG" if command == "PING" else "-NOPERM no")
+    with pytest.raises(EmbeddedServerError, match="refuses to throw away its data: -NOPERM no"):
+        embedded.clear(folder)
+
+
 def test_eight_processes_at_once_share_one_server(folder: Path, client: Client) -> None:
     code = """
 import sys, redis

@@ -65,7 +65,7 @@ def test_an_id_of_ones_own_may_have_letters_digits_and_three_signs(job_id: str):
 
 @pytest.mark.parametrize("job_id", ["", "a b", "a:b", "ü", "a\n", "@", "a/b", "*", "{a}", "\ud800", "x" * 65])
 def test_other_ids_are_refused(job_id: str):
-    with pytest.raises(ValueError, match="can't be a job's id: ids are 1 to 64 letters, digits, underscores, dots"):
+    with pytest.raises(ValueError, match="can't be a job's id: it is 1 to 64 letters, digits, underscores, dots"):
         check_id(job_id)
 
 

@@ -416,8 +416,8 @@ def test_an_argument_with_the_name_of_an_option_needs_kwargs(fq: Queue, fake: Re
 
 @pytest.mark.parametrize("name", ["pipeline", "rate_limit", "webhooks"])
 @pytest.mark.parametrize("value", [True, False, 3, steps.nothing])
-def test_options_of_rq_that_are_not_there_are_refused_with_the_way_out(fq: Queue, fake: Redis, name: str, value: object):
-    message = rf"has no option '{name}': .*; to pass it to the function, use kwargs=\{{'{name}': ...\}}"
+def test_options_of_rq_that_are_not_there_are_refused(fq: Queue, fake: Redis, name: str, value: object):
+    message = rf"has no option '{name}': .+; to pass it to the function, use kwargs=\{{'{name}': ...\}}"
     with nothing_is_stored(fake), pytest.raises(ValueError, match=message):
         fq.enqueue(find, "x", **{name: value})
     with pytest.raises(ValueError, match=message):

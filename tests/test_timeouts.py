@@ -135,11 +135,20 @@ def test_a_coroutine_that_can_not_be_cancelled_gets_an_exception_and_then_a_kill
 
 
 def test_a_limit_leaves_the_alarm_as_it_found_it() -> None:
-    before = signal.getsignal(signal.SIGALRM)
-    with TimeLimit(60_000, "{}"):
-        assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
+    before, timer = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        with TimeLimit(60_000, "{}"):
+            assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+        signal.setitimer(signal.ITIMER_REAL, 3_600, 5)
+        with TimeLimit(60_000, "{}"):
+            assert signal.getitimer(signal.ITIMER_REAL)[0] < 70
+        left, interval = signal.getitimer(signal.ITIMER_REAL)
+        assert 3_500 < left < 3_600
+        assert interval == 5
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
     assert signal.getsignal(signal.SIGALRM) is before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_a_limit_of_nothing_is_over_at_once() -> None:

@@ -33,6 +33,16 @@ from rqdeps import (
     Workflow,
     get_current_job,
 )
+from rqdeps.testing import (
+    FakeQueue,
+    RealServer,
+    WorkerProcess,
+    assert_enqueued,
+    assert_failed,
+    assert_finished,
+    assert_not_enqueued,
+    assert_ran_before,
+)
 
 
 def add(left: int, right: int = 0) -> int:
@@ -207,6 +217,41 @@ async def program() -> None:
     aq.enqueue(add, 1).output  # error: attr-defined
     q.enqueue(add, 1, depends_on=x)
     Dependency([x, a])
+
+
+# In tests
+
+with FakeQueue("mail", serializer="pickle") as fake:
+    reveal_type(fake)  # is: FakeQueue
+    reveal_type(fake.enqueue(add, 1))  # is: Job[int]
+reveal_type(fake.queue("other").drain("other", q, raises=False, max_jobs=5))  # is: list[Job[Any]]
+reveal_type(fake.advance("1h"))  # is: timedelta
+fake.advance(timedelta(hours=1))
+fake.advance([])  # error: arg-type
+fake.drain(raise_errors=False)  # error: call-arg
+fake.drain(5)  # error: arg-type
+fake.fail(add, ValueError("no"), times=2)
+fake.fail("tasks.add", ValueError, times=None)
+fake.fail(add, "no")  # error: arg-type
+fake.time_out(add, times="1")  # error: arg-type
+fake.replace(add, lambda left, right: 5)
+fake.replace(add, 5)  # error: arg-type
+fake.take_over(q, Redis(), "redis://localhost", None)
+fake.take_over(AsyncRedis())  # error: arg-type
+reveal_type(assert_enqueued(add, args=(1,), kwargs={"right": 2}, queue=q, status="queued"))  # is: Job[int]
+reveal_type(assert_enqueued("tasks.add", delay="5m", count=2))  # is: Job[Any]
+assert_enqueued(add, depends_on=[a, "id", add, Dependency(a)], at=datetime.now(timezone.utc))
+assert_enqueued(add, depends=a)  # error: call-overload
+assert_enqueued(add, depends_on=5)  # error: call-overload
+assert_not_enqueued(add, args=5)  # error: arg-type
+assert_ran_before(a, add)
+assert_ran_before(a, 5)  # error: arg-type
+reveal_type(assert_finished(a))  # is: int
+assert_failed(a, ValueError, match="no")
+assert_failed(a, ValueError("no"))  # error: arg-type
+with RealServer("data") as server, WorkerProcess(server, "mail", processes=2) as process:
+    reveal_type(server.queue())  # is: Queue
+    reveal_type(process.queue.enqueue(add, 1))  # is: Job[int]
 """
 
 

@@ -23,6 +23,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: str | N
 #: Where the server is.
 url_option = click.option(
     "--url",
+    "-u",
     callback=_remember,
     metavar="URL",
     help="Server: redis://, rediss://, unix://, sentinel:// or embedded:FOLDER. "

@@ -56,7 +56,7 @@ def _processors() -> int:
     metavar="N|auto",
     help="Jobs run at once; auto: one per CPU.",
 )
-@click.option("--name", metavar="NAME", help="A name of its own; by default made of host, process id and chance.")
+@click.option("--name", "-n", metavar="NAME", help="A name of its own; by default made of host, process id and chance.")
 @click.option(
     "--isolation",
     type=click.Choice(ISOLATIONS),
@@ -64,8 +64,9 @@ def _processors() -> int:
     show_default=True,
     help="What keeps jobs apart: processes that are used again, or one for each job.",
 )
-@click.option("--burst", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
+@click.option("--burst", "-b", is_flag=True, help="End once nothing is queued, running or waiting for another attempt.")
 @click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="End after N jobs.")
+@click.option("--max-idle-time", metavar="SECONDS", help="End after so long without a job: seconds, or such as 5m.")
 @click.option(
     "--lease",
     type=click.FloatRange(min=0.1),
@@ -133,6 +134,7 @@ def worker(
     processes: int,
     burst: bool,
     max_jobs: int | None,
+    max_idle_time: str | None,
     allow: tuple[str, ...],
     check: str | None,
     log_level: str,
@@ -168,5 +170,5 @@ def worker(
         f"{', accepts only what is signed' if Keyring.of_environment().signs else ''}",
         err=True,
     )
-    chosen.work(burst=burst, max_jobs=max_jobs)
+    chosen.work(burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
     sys.exit(chosen.exit_code)

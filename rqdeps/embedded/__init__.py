@@ -13,7 +13,7 @@ from __future__ import annotations
 from rqdeps.embedded.async_connection import AsyncEmbeddedConnection, async_connection_pool
 from rqdeps.embedded.connection import EmbeddedConnection, connection_pool
 from rqdeps.embedded.paths import absolute, folder_of, is_embedded_url
-from rqdeps.embedded.server import start, stop
+from rqdeps.embedded.server import clear, start, stop
 from rqdeps.embedded.server_status import ServerStatus, status
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "ServerStatus",
     "absolute",
     "async_connection_pool",
+    "clear",
     "connection_pool",
     "folder_of",
     "is_embedded_url",

@@ -74,6 +74,22 @@ def stop(folder: str | os.PathLike[str]) -> bool:
     return True
 
 
+def clear(folder: str | os.PathLike[str]) -> None:
+    """Throw away all data of a folder's server, which is started if need be.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        EmbeddedServerError: it can't be reached, or refuses.
+    """
+    folder = absolute(folder)
+    with explained(folder), open_socket(folder) as server:
+        reply = ask(server, "FLUSHALL")
+        if reply != "+OK":
+            fail(folder, f"it refuses to throw away its data: {reply}")
+
+
 def open_socket(folder: Path, *, create: bool = True) -> socket.socket:
     """A connection to a folder's server, which is started if need be. It has answered, so its data is loaded.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,26 @@ DEFAULT_URL = "redis://localhost:6379"
 _SCHEMES = ("redis://", "rediss://", "unix://", "sentinel://")
 
 
+@dataclass(frozen=True)
+class StandIn:
+    """What answers in place of a server, in tests.
+
+    Attributes:
+        client: makes a client of it.
+        async_client: makes one for asyncio.
+    """
+
+    client: Callable[[], Redis]
+    async_client: Callable[[], redis.asyncio.Redis]
+
+
+#: What answers in place of the servers behind these URLs; under ``None``, of the one that is meant where none is given.
+stand_ins: dict[str | None, StandIn] = {}
+
+#: Where they are, for people.
+_STOOD_IN_FOR = "a stand-in, for a test"
+
+
 def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, create: bool = True) -> Store:
     """The data behind a URL. Nothing is sent before the first call.
 
@@ -46,6 +67,8 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
         ValueError: the URL is of no known kind, or redis-py can't read it.
         EmbeddedServerError: the embedded server is not installed, or can't be started.
     """
+    if (instead := stand_ins.get(url)) is not None:
+        return Store(instead.client(), Keys(namespace), address=_STOOD_IN_FOR)
     place = _place_of(url)
     if place.folder is not None:
         client = Redis(connection_pool=connection_pool(place.folder, create=create))
@@ -57,6 +80,8 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
 
 def connect_async(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, create: bool = True) -> AsyncStore:
     """The data behind a URL, for programs on asyncio. Takes and raises what ``connect`` does."""
+    if (instead := stand_ins.get(url)) is not None:
+        return AsyncStore(instead.async_client(), Keys(namespace), address=_STOOD_IN_FOR, owns_client=True)
     place = _place_of(url)
     if place.folder is not None:
         pool = async_connection_pool(place.folder, create=create, retry=AsyncRetry(NoBackoff(), 0))

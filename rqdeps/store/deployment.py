@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rqdeps.codec import Codec, SerializerChoice
 from rqdeps.errors import ConnectionUnavailableError, SchemaVersionError
@@ -32,13 +32,25 @@ _NAMED_NOBODY = ("HELLO must be called with the client already authenticated", "
 class RegisteredQueues:
     """The names of queues that this process has lately registered at the server."""
 
+    #: How often all names have been forgotten.
+    _times_forgotten: ClassVar[int] = 0
+
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._since = self._times_forgotten
+
+    @classmethod
+    def forget_all(cls) -> None:
+        """Forgets all names, of whatever server: others may answer in their place now, which is so in tests."""
+        cls._times_forgotten += 1
 
     def new_among(self, names: Iterable[str]) -> list[str]:
         """Those of the names that the server may not know."""
         now = time.monotonic()
+        if self._since != self._times_forgotten:
+            with self._lock:
+                self._until, self._since = {}, self._times_forgotten
         return [name for name in dict.fromkeys(names) if self._until.get(name, 0.0) < now]
 
     def remember(self, names: Iterable[str]) -> None:

@@ -38,6 +38,9 @@ _TRACEBACK_CHARACTERS = 20_000
 #: Where the code is that stands between the worker and the user's.
 _OWN_CODE = (os.path.dirname(__file__), os.path.dirname(asyncio.__file__))
 
+#: Finds the function of a job by its path, once that may run; see ``resolve``.
+Find = Callable[[str, Callable[[str, object], None] | None], Callable[..., Any]]
+
 #: How long to wait before what was spawned is staged again, when the server did not answer, in seconds.
 PAUSE = 0.5
 
@@ -73,13 +76,14 @@ class Ran:
     hide: Callable[[str], str] = str
 
 
-def execute(task: Task, store: Store, on_imported: Callable[[], object] = nothing) -> Ran:
+def execute(task: Task, store: Store, on_imported: Callable[[], object] = nothing, find: Find = resolve) -> Ran:
     """Runs a job in this process. Never raises.
 
     Args:
         task: the job.
         store: the deployment.
         on_imported: called when all is ready, just before its function is.
+        find: finds its function; tests have others run in its place.
     """
     secrets = OpenedSecrets()
     try:
@@ -96,7 +100,7 @@ def execute(task: Task, store: Store, on_imported: Callable[[], object] = nothin
     begun_at = time.monotonic_ns()
     try:
         with secrets.noting():
-            returned = _run(task, store, job.spawning, on_imported)
+            returned = _run(task, store, job.spawning, on_imported, find)
         duration_ns = time.monotonic_ns() - begun_at
     except Snooze as snooze:
         report = Report("snoozed", time.monotonic_ns() - begun_at, delay_ms=snooze.delay_ms)
@@ -131,11 +135,16 @@ class _Returned:
     pieces: int
 
 
-def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[], object]) -> _Returned:
-    with TimeLimit(task.timeout_ms, "the job ran for longer than its job_timeout of {} s") as limit:
+def limit_of(task: Task) -> TimeLimit:
+    """How long a job may run."""
+    return TimeLimit(task.timeout_ms, "the job ran for longer than its job_timeout of {} s")
+
+
+def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[], object], find: Find) -> _Returned:
+    with limit_of(task) as limit:
         try:
             with EndingCopies():
-                function = resolve(task.function, store.codec.allowed)
+                function = find(task.function, store.codec.allowed)
                 codec = store.codec.passing_on() if task.function == SPREAD else store.codec
                 args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
         except (NotAllowedError, SerializationError, ResultExpiredError) as error:
@@ -214,10 +223,15 @@ def raised(error: BaseException, duration_ns: int, hide: Callable[[str], str] = 
 
 def text_of(error: BaseException) -> str:
     """The traceback of an exception that user code has raised, from where that begins."""
+    return "".join(traceback.format_exception(type(error), error, stack_of(error)))
+
+
+def stack_of(error: BaseException) -> TracebackType | None:
+    """Where an exception came from that user code has raised, from where that begins."""
     stack = error.__traceback__
     while stack is not None and stack.tb_next is not None and _is_own(stack):
         stack = stack.tb_next
-    return "".join(traceback.format_exception(type(error), error, stack))
+    return stack
 
 
 def _is_own(stack: TracebackType) -> bool:

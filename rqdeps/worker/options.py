@@ -58,6 +58,7 @@ class WorkerOptions:
         lease_ms: how long a claim holds without being renewed, in milliseconds.
         burst: whether to end once there is nothing left to do.
         max_jobs: after how many jobs to end; ``None`` for never.
+        max_idle_ms: after how long without anything to do to end, in milliseconds; ``None`` for never.
         shutdown_timeout_ms: how long what runs has to end after the worker was asked to, in milliseconds; ``None`` for
             as long as it likes.
         horse: how its processes run jobs.
@@ -70,6 +71,7 @@ class WorkerOptions:
     lease_ms: int = DEFAULT_LEASE_MS
     burst: bool = False
     max_jobs: int | None = None
+    max_idle_ms: int | None = None
     shutdown_timeout_ms: int | None = None
     horse: HorseOptions = field(default_factory=HorseOptions)
     holder: int = field(default_factory=lambda: secrets.randbelow(_HOLDERS) * _LOST_REPLIES)

@@ -17,13 +17,15 @@ from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.store import Call, Store
 from rqdeps.store.calls import claims, upkeep
 from rqdeps.store.calls.claims import Outcome, Settled
-from rqdeps.worker.execution import execute
+from rqdeps.worker.execution import Ran, execute
 from rqdeps.worker.following import Handler, what_follows
 from rqdeps.worker.held import Held, ReportRefusedError
 from rqdeps.worker.holder import Holder
+from rqdeps.worker.idleness import Idleness
 from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import is_refusal
+from rqdeps.worker.messages import Task
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.set_up import initialise, load
 from rqdeps.worker.upkeep import Upkeep
@@ -60,6 +62,7 @@ class Loop:
         inbox = Inbox(self._cannot_stop, self.stop)
         self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, inbox.hear)
         self._holder = Holder(options)
+        self._idleness = Idleness(options.max_idle_ms)
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
         self._has_run = False  # what it holds, which is being reported
@@ -111,10 +114,11 @@ class Loop:
         while not self._over.is_set():
             self._keep_up(self._ask)
             self._held = self._claim(self._settle(None, want=1)[0])
+            has_work = self._held is not None
             while self._held is not None:
                 self._keep_up(self._ask)
                 self._held = self._claim(self._run_and_report(self._held))
-            if self._is_enough():
+            if self._is_enough() or self._idleness.is_over(has_work=has_work):
                 return
             if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
                 return
@@ -135,9 +139,12 @@ class Loop:
         while not held.has_outputs:
             held.add_outputs(*self._ask(held.fetch_outputs()))
         task = held.task()
-        ran = execute(task, self._store)
+        ran = self._execute(task)
         what_follows(task, ran, self._handlers).run()
         return held.outcome(ran.report), ran.report.duration_ns
+
+    def _execute(self, task: Task) -> Ran:
+        return execute(task, self._store)
 
     def _report(self, held: Held, outcome: Outcome, duration_ns: int) -> Settled:
         """Reports an outcome and claims the next job. When the server refuses the outcome, the job fails for that."""

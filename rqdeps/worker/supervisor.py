@@ -19,6 +19,7 @@ from rqdeps.worker.forked import Horse
 from rqdeps.worker.held import Held
 from rqdeps.worker.holder import Holder
 from rqdeps.worker.holdings import BEGUN_SECONDS, Holdings
+from rqdeps.worker.idleness import Idleness
 from rqdeps.worker.inbox import Inbox
 from rqdeps.worker.journal import note_outcome
 from rqdeps.worker.link import Link, is_refusal
@@ -60,6 +61,7 @@ class Supervisor:
         self._signals = Signals(self._selector)
         self._holdings = Holdings(self._stable, options.lease_ms, has_handlers=bool(options.horse.exception_handlers))
         self._holder = Holder(options)
+        self._idleness = Idleness(options.max_idle_ms)
         self._cascades_left = 0
         self._carried_on_last = self._kept_up_last = False
         self._may_have_jobs = True
@@ -99,9 +101,11 @@ class Supervisor:
             return True
         if self._is_ending and self._holdings.runs_nothing and self._stable.is_failing:
             return True  # what follows a death is not called any more
-        if not self._holdings.is_empty or self._cascades_left or self._may_have_unknown_claims():
+        has_work = not self._holdings.is_empty or bool(self._cascades_left)
+        has_idled = self._idleness.is_over(has_work=has_work)
+        if has_work or self._may_have_unknown_claims():
             return self._is_ending and self._holdings.runs_nothing and self._server_is_gone()
-        if self._is_ending or self._has_reached_max_jobs():
+        if self._is_ending or has_idled or self._has_reached_max_jobs():
             return True
         return self._options.burst and not self._left_to_do
 

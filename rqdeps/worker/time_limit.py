@@ -16,14 +16,15 @@ from rqdeps.worker.handlers import set_handler
 #: How long coroutines have to end once cancelled, until an exception is raised in whatever they do, in seconds.
 _TO_BE_CANCELLED = 1.0
 
-#: The shortest time that a timer takes, in seconds; 0 would stop it.
+#: The shortest time that a timer can be set to, in seconds: 0 would be none.
 _SHORTEST = 1e-6
 
 
 class TimeLimit:
     """While entered: raises ``JobTimeoutError`` in the code within once its time is over.
 
-    Works in a process's main thread, where Python handles signals; in others there is no limit.
+    Works in a process's main thread, where Python handles signals; in others there is no limit. A timer that was set
+    before, such as a test's, goes on afterwards.
 
     Args:
         timeout_ms: how long that is, in milliseconds; negative for as long as it likes.
@@ -40,17 +41,17 @@ class TimeLimit:
         self._is_set = self._timeout_ms >= 0 and threading.current_thread() is threading.main_thread()
         if self._is_set:
             self._previous = set_handler(signal.SIGALRM, self._on_alarm)
-            self._began_at = time.monotonic()
-            self._left_outside = signal.setitimer(signal.ITIMER_REAL, max(self._timeout_ms / 1000, _SHORTEST))[0]
+            self._set_at = time.monotonic()
+            self._timer = signal.setitimer(signal.ITIMER_REAL, max(self._timeout_ms / 1000, _SHORTEST))
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._is_set:
             signal.setitimer(signal.ITIMER_REAL, 0)
             set_handler(signal.SIGALRM, self._previous)
-            if self._left_outside:  # what runs here runs within another limit, whose time has gone on
-                left = self._left_outside - (time.monotonic() - self._began_at)
-                signal.setitimer(signal.ITIMER_REAL, max(left, _SHORTEST))
+            left, interval = self._timer
+            if left:
+                signal.setitimer(signal.ITIMER_REAL, max(left - time.monotonic() + self._set_at, _SHORTEST), interval)
 
     def _on_alarm(self, signum: int, stack: FrameType | None) -> None:
         self.is_over = True

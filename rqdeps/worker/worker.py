@@ -142,7 +142,7 @@ class Worker:
 
     @classmethod
     def all(
-        cls, connection: Redis | None = None, queue: Queue | None = None, *, url: str | None = None
+        cls, connection: Redis | None = None, *, queue: Queue | None = None, url: str | None = None
     ) -> list[WorkerInfo]:
         """The workers that are alive.
 
@@ -155,9 +155,9 @@ class Worker:
         return store.perform(alive_workers(None if queue is None else queue.name))
 
     @classmethod
-    def count(cls, connection: Redis | None = None, queue: Queue | None = None, *, url: str | None = None) -> int:
+    def count(cls, connection: Redis | None = None, *, queue: Queue | None = None, url: str | None = None) -> int:
         """How many workers are alive; see ``all``."""
-        return len(cls.all(connection, queue, url=url))
+        return len(cls.all(connection, queue=queue, url=url))
 
     @property
     def address(self) -> str:
@@ -170,6 +170,7 @@ class Worker:
         logging_level: str | int | None = None,
         *,
         max_jobs: int | None = None,
+        max_idle_time: float | str | timedelta | None = None,
         with_scheduler: bool = True,
     ) -> bool:
         """Works until told to end by SIGTERM or SIGINT.
@@ -179,6 +180,7 @@ class Worker:
             logging_level: from which level on what workers log is shown, such as ``"INFO"``; by default that is left
                 as the program has it.
             max_jobs: end after so many jobs.
+            max_idle_time: end after so long without a job: seconds, a ``timedelta``, or a text such as ``"5m"``.
             with_scheduler: has no effect: every worker looks after what is scheduled.
 
         Returns:
@@ -191,14 +193,14 @@ class Worker:
         """
         if logging_level is not None:
             show_log(logging_level)
-        runner = self._runner(self._options(burst, max_jobs))
+        runner = self._runner(self._options(burst, max_jobs, to_ms(max_idle_time, "max_idle_time")))
         self.exit_code = runner.run()
         return runner.jobs_done > 0
 
     #: How the last ``work`` ended, for a process to exit with: 1 if it was forced to end.
     exit_code = 0
 
-    def _options(self, burst: bool, max_jobs: int | None) -> WorkerOptions:
+    def _options(self, burst: bool, max_jobs: int | None, max_idle_ms: int | None = None) -> WorkerOptions:
         if max_jobs is not None and max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, not {max_jobs}")
         self._store.open()
@@ -209,6 +211,7 @@ class Worker:
             self.lease_ms,
             burst,
             max_jobs,
+            max_idle_ms,
             self.shutdown_timeout_ms,
             self.horse_options,
         )
