@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 from from_rq.counterparts import faults_of, is_there
 from from_rq.document import PAGE, page
-from from_rq.names import Name, read
+from from_rq.installed import installed_names
+from from_rq.names import Name
 from from_rq.verdicts import NOT_THERE, Verdicts, full_name
-from rq_environments import RQ, environment, surroundings
-
-NAMES = Path(__file__).parent / "from_rq" / "names.py"
 
 
 @pytest.fixture(scope="module")
 def names() -> list[Name]:
     """All public names of RQ, as it is installed."""
-    done = subprocess.run([environment(RQ), NAMES], capture_output=True, text=True, check=True, env=surroundings())
-    return read(done.stdout)
+    return installed_names()
 
 
 @pytest.fixture
@@ -91,4 +85,4 @@ def test_what_is_said_not_to_be_there_is_not(names: list[Name], verdicts: Verdic
 
 
 def test_the_page_of_the_docs_is_what_is_made_of_the_verdicts(names: list[Name], verdicts: Verdicts) -> None:
-    assert PAGE.read_text("utf-8") == page(names, verdicts), "write it anew: see tests/from_rq/__init__.py"
+    assert PAGE.read_text("utf-8") == page(names, verdicts), "cd tests; python -m from_rq"

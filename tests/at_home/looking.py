@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from rq import Callback, Queue, SimpleWorker, Worker, cancel_job, requeue_job
@@ -81,15 +81,6 @@ def registries(connection):
         ],
         "of_queue": [q.finished_job_registry.count, q.failed_job_registry.count, q.canceled_job_registry.count],
     }
-
-
-def registry_of_a_queue(connection):
-    q = Queue("mail", connection=connection)
-    job = q.enqueue(tasks.fail)
-    SimpleWorker(q, connection=connection).work(burst=True)
-    registry = FailedJobRegistry("mail", connection=connection)
-    left = registry.get_expiration_time(job) - datetime.now(timezone.utc)
-    return {"name": registry.name, "queue": registry.get_queue() == q, "time": left > timedelta(days=360)}
 
 
 def _in_a_century():
