@@ -17,6 +17,16 @@ from rq import Callback, Queue, Retry
 from rq.job import Dependency, Job
 
 
+def work(connection, most):
+    """Runs what is queued, so many jobs at most: as a worker does, without the second that one takes to end."""
+    queue = Queue(connection=connection)
+    worker = rq.SimpleWorker([queue], connection=connection, prepare_for_work=False)
+    done = 0
+    while done != most and (found := Queue.dequeue_any([queue], None, connection=connection)):
+        worker.execute_job(*found)
+        done += 1
+
+
 def main():
     while line := sys.stdin.readline():
         order = json.loads(line)
@@ -31,6 +41,7 @@ def main():
             "Callback": Callback,
             "Dependency": Dependency,
             "Job": Job,
+            "work": lambda most=None, connection=connection: work(connection, most),
             "soon": lambda seconds: datetime.now(timezone.utc) + timedelta(seconds=seconds),
             "reply": None,
         }

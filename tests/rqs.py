@@ -41,9 +41,9 @@ class Rq:
         assert "error" not in answer, answer["error"]
         return answer["reply"]
 
-    def work(self) -> None:
-        """Runs all that is queued."""
-        self("rq.SimpleWorker([q], connection=connection).work(burst=True, logging_level='ERROR')")
+    def work(self, most: int | None = None) -> None:
+        """Runs what is queued, and what that releases: so many jobs at most."""
+        self(f"work({most})")
 
     @contextmanager
     def worker(self, *options: str) -> Iterator[None]:

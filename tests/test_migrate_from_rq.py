@@ -119,10 +119,9 @@ def work(q: Queue) -> None:
 
 def keys_of_waiting(source: Redis) -> list[bytes]:
     """Where jobs wait in RQ, and what a migration has left there."""
-    places = ("queue", "ready", "scheduled", "deferred")
-    return sorted(
-        key for pattern in (*(f"rq:{place}:*" for place in places), "rqdeps*") for key in source.keys(pattern)
-    )
+    patterns = [*(f"rq:{place}:*" for place in ("queue", "ready", "scheduled", "deferred")), "rqdeps*"]
+    found = [key for pattern in patterns for key in source.keys(pattern)]
+    return sorted(key for key in found if b":first_seen:" not in key)  # which RQ's workers leave for a day
 
 
 def keys_of_jobs(source: Redis) -> list[bytes]:
@@ -419,6 +418,43 @@ q.enqueue_at(soon(100), jobs.add, 1, job_id="later")
     assert keys_of_jobs(source) == []
 
 
+def test_a_job_that_comes_to_be_in_rqdeps_meanwhile_keeps_only_its_own_graph_back(rq3: rqs.Rq, q: Queue, move: Move):
+    rq3("""
+q.enqueue(jobs.add, 2, job_id="below", depends_on=q.enqueue(jobs.add, 2, job_id="here"))
+q.enqueue(jobs.add, 2, job_id="there")
+""")
+
+    def observe(step: str) -> None:
+        if step == "marked" and not Job.exists("here", connection=q.store.client):
+            q.enqueue("rq_jobs.add", 1, job_id="here")
+
+    report = move(observer=observe)
+    assert report.count == 1
+    assert set(reasons(report)) == {"here", "below"}
+    assert job_of(q, "there").args == (2,)
+    assert job_of(q, "here").args == (1,)
+    assert not Job.exists("below", connection=q.store.client)
+
+
+def test_what_is_not_as_it_should_be_in_rq_stays(rq3: rqs.Rq, move: Move):
+    rq3("""
+saved = Job.create(jobs.add, (1,), id="saved", connection=connection, origin="default")
+saved.save()
+q.enqueue(jobs.add, 1, job_id="below", depends_on=saved)
+connection.hset("rq:job:" + q.enqueue(jobs.add, 1, job_id="odd").id, "status", "canceled")
+q.enqueue(jobs.add, 1, job_id="expired").delete(remove_from_queue=False)
+q.enqueue(jobs.add, 1, job_id="one", depends_on=saved)
+q.enqueue(jobs.add, 1, job_id="other", depends_on="one")
+connection.hset("rq:job:one", "dependency_ids", '["other"]')
+""")
+    report = move()
+    assert report.count == 0
+    assert "never enqueued" in reasons(report)["below"]
+    assert "its status is 'canceled'" in reasons(report)["odd"]
+    assert "wait for each other" in reasons(report)["one"]
+    assert set(reasons(report)) == {"below", "odd", "one", "other"}
+
+
 # RQ at work meanwhile
 
 
@@ -432,7 +468,7 @@ def test_a_job_that_rq_takes_meanwhile_is_deleted_in_rqdeps(rq: rqs.Rq, q: Queue
             begun.append(step)
             assert q.counts["created"] == 2
             rq("q.enqueue(jobs.add, 1, job_id='one', at_front=True); q.enqueue(jobs.add, 1, job_id='two')")
-            rq("rq.SimpleWorker([q], connection=connection).work(burst=True, max_jobs=2, logging_level='ERROR')")
+            rq.work(2)
 
     report = move(observer=observe)
     assert report.count == 2
@@ -569,7 +605,7 @@ def _observer(rq: rqs.Rq, count: int, *, rq_works: bool) -> Callable[[str], None
 
     def observe(step: str) -> None:
         if step == "staged" and rq_works and step not in seen:
-            rq(RQ_RUNS_ONE)
+            rq.work(1)
         seen.append(step)
 
     return interrupted_after(count, observe)
@@ -579,9 +615,6 @@ def _observer(rq: rqs.Rq, count: int, *, rq_works: bool) -> Callable[[str], None
 def interruption(move: Move, source: Redis, q: Queue, tmp_path: Path) -> Interruption:
     """Runs that are interrupted."""
     return Interruption(move, source, q, tmp_path)
-
-
-RQ_RUNS_ONE = "rq.SimpleWorker([q], connection=connection).work(burst=True, max_jobs=1, logging_level='ERROR')"
 
 
 @pytest.mark.parametrize("rq_works", [False, True], ids=["alone", "while RQ works"])
@@ -661,6 +694,26 @@ def forked(run: Callable[[], int]) -> Iterator[ForkProcess]:
     finally:
         process.kill()
         process.join()
+
+
+@pytest.mark.parametrize("step", ["marked", "staged", "taken", "let go"])
+def test_two_runs_at_once_move_each_job_once(rq3: rqs.Rq, q: Queue, move: Move, source: Redis, step: str):
+    rq3("""
+for i in range(3):
+    q.enqueue(jobs.add, 1, job_id=f"below{i}", depends_on=q.enqueue(jobs.add, 1, job_id=f"above{i}"))
+""")
+    others = []
+
+    def observe(now: str) -> None:
+        if now == step and not others:
+            others.append(step)
+            others.append(move())
+
+    report = move(observer=observe)
+    assert report.staying == {}
+    assert keys_of_jobs(source) == []
+    assert q.job_ids == ["above0", "above1", "above2"]
+    assert (q.counts["deferred"], q.counts["created"]) == (3, 0)
 
 
 def test_jobs_that_were_taken_for_another_deployment_are_not_forgotten(

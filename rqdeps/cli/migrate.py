@@ -60,7 +60,8 @@ def migrate_from_rq(
 
     The exit code is 0 if nothing stays in RQ, and 1 otherwise.
     """
-    sys.path.insert(0, os.getcwd())  # for what pickles name; a program that is installed has another place there
+    if os.getcwd() not in sys.path:  # for what pickles name; a program that is installed has another place there
+        sys.path.insert(0, os.getcwd())
     store = connect(url, create=not dry_run)
     rq = store.client if source is None else connect(source, create=False).client
     wanted = Wanted(queues, loads_of(rq_serializer), store.codec.changed(serializer), is_dry=dry_run)

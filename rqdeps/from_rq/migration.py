@@ -145,21 +145,20 @@ class _Migration:
         prepared: list[Graph] = []
         changed: list[Waiting] = []
         for graph in batch:
-            if any(_has_changed(one, stored[one.id]) for one in graph):
+            found = [(one, job) for one in graph if (job := stored[one.id]) and job.text("status") == one.status]
+            if len(found) < len(graph):
                 changed += graph
-            elif ready := self._prepare(graph, stored, existing, snapshot):
+            elif ready := self._prepare(found, existing, snapshot):
                 prepared.append(ready)
         return prepared, changed
 
     def _prepare(
-        self, graph: list[Waiting], stored: dict[str, StoredJob | None], existing: set[str], snapshot: Snapshot
+        self, graph: Sequence[tuple[Waiting, StoredJob]], existing: set[str], snapshot: Snapshot
     ) -> Graph | None:
         """A graph that is ready to be moved, or ``None`` if it stays, which is then in the report."""
         prepared: Graph = []
         reasons: dict[str, str] = {}
-        for one in graph:
-            job = stored[one.id]
-            assert job is not None
+        for one, job in graph:
             try:
                 if new_id_of(one.id) in existing:
                     raise CannotMoveError(f"rqdeps has a job with the id {new_id_of(one.id)!r} already: delete one")
@@ -170,12 +169,8 @@ class _Migration:
                 prepared.append(Prepared(one, job, data))
         if not reasons:
             return prepared
-        self._report.note_staying(staying_together(graph, next(iter(reasons)), reasons))
+        self._report.note_staying(staying_together([one for one, _ in graph], next(iter(reasons)), reasons))
         return None
-
-
-def _has_changed(one: Waiting, stored: StoredJob | None) -> bool:
-    return stored is None or stored.text("status") != one.status
 
 
 def _waiting(graph: Graph) -> list[Waiting]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rqdeps.enqueue_data import EnqueueData
-from rqdeps.errors import ConnectionUnavailableError, RqdepsError
+from rqdeps.errors import ConnectionUnavailableError, DuplicateJobError, RqdepsError
 from rqdeps.from_rq import marks
 from rqdeps.from_rq.server import RqServer, StoredJob, Taking, Waiting
 from rqdeps.from_rq.target import Target
@@ -95,6 +95,8 @@ class Mover:
             redis.exceptions.RedisError: RQ's server did not answer, or refused.
         """
         outcome = Outcome([], [], [])
+        if not graphs:
+            return outcome
         self._gate = self._target.gate_of([job.data for job in _jobs_of(graphs)])
         begun = self._begin(graphs, outcome)
         staged = self._stage(begun, outcome)
@@ -124,6 +126,9 @@ class Mover:
         except (RqdepsError, ValueError) as error:
             if len(graphs) > 1:
                 return [each for graph in graphs for each in self._stage([graph], outcome)]
+            if isinstance(error, DuplicateJobError):  # since it was looked for: another run may have moved it
+                outcome.changed += graphs
+                return []
             outcome.refused.append(Refused(graphs[0], f"rqdeps does not take it: {error}"))
             return []
         return graphs

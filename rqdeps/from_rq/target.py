@@ -7,8 +7,6 @@ from enum import Enum
 
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueueing import carry_on_cascades, enqueue_datas
-from rqdeps.errors import NoSuchJobError
-from rqdeps.ordering import order_of
 from rqdeps.reading import fetch_fields
 from rqdeps.store import Conversation, Store
 from rqdeps.store.calls import changes, staging
@@ -55,7 +53,7 @@ class Target:
     def gate_of(self, datas: Sequence[EnqueueData]) -> str:
         """The gate behind which ``stage`` gathers jobs that take several calls; empty if one is enough."""
         jobs = [data.new_job("default") for data in datas]
-        return staging.plan(jobs, order_of(jobs)).gate if sum(job.cost for job in jobs) > BUDGET else ""
+        return staging.plan(jobs, ()).gate if sum(job.cost for job in jobs) > BUDGET else ""
 
     def stage(self, datas: Sequence[EnqueueData]) -> None:
         """Saves held jobs, all or none. Raises what ``Queue.enqueue_many`` raises."""
@@ -113,18 +111,6 @@ def _delete(job_ids: Sequence[str]) -> Conversation[None]:
 
 
 def _release(job_ids: Sequence[str]) -> Conversation[None]:
-    """Lets jobs go; those that somebody else has let go meanwhile are passed over."""
+    """Lets jobs go; those that another run has let go meanwhile are passed over, as if this were a second sending."""
     for i in range(0, len(job_ids), JOBS_PER_CALL):
-        page = job_ids[i : i + JOBS_PER_CALL]
-        try:
-            yield from carry_on_cascades((yield from ask(changes.release(page).again())))
-        except NoSuchJobError:  # one of them has been let go and deleted: each by itself, then
-            for job_id in page:
-                yield from _release_one(job_id)
-
-
-def _release_one(job_id: str) -> Conversation[None]:
-    try:
-        yield from carry_on_cascades((yield from ask(changes.release([job_id]).again())))
-    except NoSuchJobError:
-        return
+        yield from carry_on_cascades((yield from ask(changes.release(job_ids[i : i + JOBS_PER_CALL]).again())))

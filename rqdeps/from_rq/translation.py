@@ -57,7 +57,7 @@ class Translator:
             waiting: where RQ has the job.
             stored: what RQ has stored of it.
             pending: the ids in RQ of the jobs that it still waits for.
-            now_ms: the present time of RQ's server.
+            now_ms: the present time.
 
         Raises:
             CannotMoveError: there is none.
