@@ -13,7 +13,7 @@ import steps
 from models import Color, Point
 from redis import Redis
 
-from rqdeps import AsyncQueue, Job, Queue, SimpleWorker, Unbuilt, Worker, Workflow
+from rqdeps import AsyncQueue, Job, JobStatus, Queue, Retry, SimpleWorker, Unbuilt, Worker, Workflow
 
 Work = Callable[..., Any]
 
@@ -248,3 +248,22 @@ def test_results_that_hold_each_other_are_an_error(valkey: Redis, work: Work) ->
         valkey.hset(f"{{rqdeps}}:job:{spawned}", "result", b'j{"$":["output","%s"]}' % other.encode())
     with pytest.raises(Exception, match=r"holds itself, by way of others|is wanted, but"):
         _ = job.result
+
+
+def test_a_status_is_a_status_wherever_it_is_read(q: Queue) -> None:
+    job = q.enqueue(steps.echo, [JobStatus.FAILED])
+    assert job.args == ([JobStatus.FAILED],)
+    SimpleWorker([q]).work(burst=True)
+    assert job.result == [JobStatus.FAILED]
+    assert isinstance(job.result[0], JobStatus)
+
+
+def return_retry() -> Retry:
+    return Retry(3)
+
+
+def test_a_job_that_returns_a_retry_is_told_how_to_run_again(q: Queue) -> None:
+    job = q.enqueue(return_retry)
+    SimpleWorker([q]).work(burst=True)
+    assert job.is_failed
+    assert "raise Snooze(delay) to have the job run again" in job.attempts[0].message
