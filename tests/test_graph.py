@@ -537,11 +537,11 @@ def test_jobs_in_all_the_places_that_there_are(connection: Redis) -> None:
     queue = Queue(connection=connection)
     before = dump(connection)
     keys = [key.decode() for key in connection.scan_iter("{rqdeps}:job:*")]
-    jobs = [job for key in keys if (job := queue.fetch_job(key.rpartition(":")[2])) is not None]
+    jobs = [job for job in Job.fetch_many([key.rpartition(":")[2] for key in keys], queue.connection) if job]
     assert len(jobs) > 20
     for job in jobs:
         for node in job.graph().nodes.values():
-            seen = queue.fetch_job(node.id)
+            (seen,) = Job.fetch_many([node.id], queue.connection)
             if node.status is None:
                 assert seen is None
             else:

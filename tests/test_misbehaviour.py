@@ -186,12 +186,14 @@ def test_the_time_limit_under_which_a_module_was_imported_does_not_stay(
     surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = signal.getsignal(signal.SIGALRM)
+    left_before, _ = signal.getitimer(signal.ITIMER_REAL)  # whoever runs the tests may limit their time too
     with TimeLimit(60_000, "{}"):
         monkeypatch.setitem(sys.modules, "imported_with_a_job", ModuleType("imported_with_a_job"))
         surroundings.note_imports()
     assert surroundings.restore()
     assert signal.getsignal(signal.SIGALRM) is before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    assert left_before - 30 < left <= left_before
 
 
 def test_without_new_modules_nothing_is_noted_anew(surroundings: Surroundings) -> None:

@@ -26,7 +26,7 @@ from redis import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError
 from servers import LastingServer
 
-from rqdeps import AsyncQueue, Job, JobStatus, Queue, registry
+from rqdeps import AsyncQueue, Job, JobStatus, Queue, worker_info
 from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.job import patience_for
@@ -73,7 +73,9 @@ def workers(url: str, count: int, *options: str) -> Iterator[None]:
     with ExitStack() as stack:
         started = [stack.enter_context(worker_process(url, *QUIET, *options)) for _ in range(count)]
         here = connect(url)
-        eventually(lambda: len(here.perform(registry.workers())) == count, 30)  # from then on they know what SIGTERM is
+        eventually(
+            lambda: len(here.perform(worker_info.workers())) == count, 30
+        )  # from then on they know what SIGTERM is
         yield
         for worker in started:
             worker.terminate()
