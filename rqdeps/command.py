@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from redis import Redis
 
 from rqdeps.errors import InvalidJobOperationError, RqdepsError
-from rqdeps.job import Job, store_of
+from rqdeps.here import store_of
+from rqdeps.job import Job
 from rqdeps.status import JobStatus
 from rqdeps.store.calls import inbox
 

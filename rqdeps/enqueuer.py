@@ -11,7 +11,8 @@ from rqdeps.codec import Codec
 from rqdeps.dependency import Rule
 from rqdeps.enqueue_data import EnqueueData, FunctionCall, reusable
 from rqdeps.enqueueing import data_at, data_in
-from rqdeps.job import Job, codec_here
+from rqdeps.here import codec_here
+from rqdeps.job import Job
 from rqdeps.mapping import chain_datas, map_data
 from rqdeps.options import AllOptions, JobOptions, Options
 

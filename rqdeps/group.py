@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from rqdeps.errors import NoSuchGroupError
+from rqdeps.here import store_of
 from rqdeps.ids import check_id
-from rqdeps.job import Job, fetch_jobs, store_of
+from rqdeps.job import Job, fetch_jobs
 from rqdeps.queue import Queue
 from rqdeps.store import Conversation, Store
 from rqdeps.store.calls import groups

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from redis import Redis
 
 from rqdeps.attempts import Attempt
 from rqdeps.callbacks import Callback
-from rqdeps.codec import Codec
 from rqdeps.dependency import Dependency, Output
 from rqdeps.enqueueing import draft_of
-from rqdeps.errors import DeadlockError, NoSuchJobError
+from rqdeps.errors import NoSuchJobError
 from rqdeps.explain import explain
 from rqdeps.graph import graph_of
+from rqdeps.here import get_current_job, patience_for, store_of
 from rqdeps.job_at_work import JobAtWork
-from rqdeps.job_record import JobRecord
 from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.options import AllOptions, JobOptions
 from rqdeps.reading import (
@@ -33,7 +31,7 @@ from rqdeps.reading import (
 from rqdeps.results import Result, results_of
 from rqdeps.retry import Retry
 from rqdeps.status import JobStatus
-from rqdeps.store import Store, connect
+from rqdeps.store import Store
 from rqdeps.store.calls import reads
 from rqdeps.waiting import Patience, has_ended
 
@@ -298,20 +296,6 @@ class Job(JobAtWork, Generic[R]):
         return self._store.perform(explain(self))
 
 
-def store_of(connection: Redis | None, url: str | None, *, create: bool = True) -> Store:
-    """The data behind a connection or a URL, of which at most one is given; without, inside a job, that of the job.
-
-    Raises:
-        TypeError: both are given.
-    """
-    if connection is not None and url is not None:
-        raise TypeError("give a connection or a url, not both")
-    here = current_job.get()
-    if connection is None and url is None and here is not None:
-        return here._store
-    return Store(connection) if connection is not None else connect(url, create=create)
-
-
 def fetch_jobs(job_ids: Iterable[str], store: Store) -> list[Job[Any] | None]:
     """The jobs with these ids, in their order; ``None`` for each that does not exist.
 
@@ -369,43 +353,6 @@ def requeue_job(
         NoSuchJobError: there is no such job.
     """
     return Job.fetch(job_id, connection, serializer, url=url).requeue()
-
-
-current_job: ContextVar[Job[Any] | None] = ContextVar("current_job", default=None)
-
-
-def get_current_job() -> Job[Any] | None:
-    """The job that this code runs in, or ``None`` outside of one."""
-    return current_job.get()
-
-
-def codec_here() -> Codec:
-    """How values are written and read where nobody has said so: as the environment has it, or the job that runs here.
-
-    Raises:
-        ValueError: the environment says something that can't be.
-    """
-    here = current_job.get()
-    return Codec.of_environment() if here is None else here.codec
-
-
-def patience_for(job: JobRecord, timeout: float | None) -> Patience:
-    """How long to wait for a job.
-
-    Args:
-        job: the job.
-        timeout: how long at most, in seconds; ``None`` for ever.
-
-    Raises:
-        DeadlockError: called inside a job.
-        InvalidJobOperationError: the job is not saved yet.
-    """
-    if get_current_job() is not None:
-        raise DeadlockError(
-            f"a job can't wait for job {job.id!r}: it would keep a worker that the other may need. "
-            f"Enqueue what comes after it with depends_on, or pass its output on"
-        )
-    return Patience(job.saved_id, timeout)
 
 
 __all__ = [

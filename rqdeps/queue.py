@@ -14,8 +14,9 @@ from rqdeps.dependency import job_ids_of
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueueing import datas_of, enqueue_datas, enqueue_job, grouped, limited, release
 from rqdeps.enqueuer import Enqueuer
+from rqdeps.here import store_of
 from rqdeps.ids import check_queue_name
-from rqdeps.job import Job, store_of
+from rqdeps.job import Job
 from rqdeps.options import timeout_ms
 from rqdeps.overview import counts_per_queue
 from rqdeps.queue_contents import QueueContents

@@ -13,8 +13,9 @@ from redis import Redis
 
 from rqdeps.attempts import moment
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError
+from rqdeps.here import store_of
 from rqdeps.ids import check_queue_name
-from rqdeps.job import Job, fetch_jobs, store_of
+from rqdeps.job import Job, fetch_jobs
 from rqdeps.overview import counts_of, slice_of
 from rqdeps.status import JobStatus
 from rqdeps.store import Store

@@ -15,7 +15,8 @@ from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.enqueuer import Enqueuer
 from rqdeps.graph import workflow_graph
-from rqdeps.job import Job, fetch_jobs, patience_for, store_of
+from rqdeps.here import patience_for, store_of
+from rqdeps.job import Job, fetch_jobs
 from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
 from rqdeps.queue import Queue
 from rqdeps.status import JobStatus

@@ -27,7 +27,7 @@ from rqdeps import AsyncQueue, Dependency, Job, Queue, SimpleWorker, Workflow
 from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.group import Group
-from rqdeps.job import patience_for
+from rqdeps.here import patience_for
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
 from rqdeps.store.calls import claims

@@ -23,7 +23,7 @@ from every_status import STATUSES, job_in
 from rqdeps import AsyncJob, AsyncQueue, Callback, Dependency, Job, JobStatus, NoSuchJobError, Queue, SimpleWorker
 from rqdeps.enqueuer import WithOptions
 from rqdeps.errors import DeadlockError, NotLoadedError, SerializationError, WaitTimeoutError
-from rqdeps.job import current_job, patience_for
+from rqdeps.here import current_job, patience_for
 from rqdeps.store.invariants import check_invariants
 
 #: What is a property of ``Job`` or ``Queue`` that asks the server, and its name here.

@@ -30,7 +30,7 @@ from whole_program import Program
 import rqdeps.store.store
 import rqdeps.store.words
 from rqdeps import AsyncQueue, Dependency, Job, JobStatus, Queue, SimpleWorker
-from rqdeps.job import patience_for
+from rqdeps.here import patience_for
 from rqdeps.store import connect
 from rqdeps.store.scripts import script, script_names
 from rqdeps.store.store import SUBSCRIBED_WITHIN

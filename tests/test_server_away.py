@@ -29,7 +29,7 @@ from servers import LastingServer
 from rqdeps import AsyncQueue, Job, JobStatus, Queue, worker_info
 from rqdeps.cli import main
 from rqdeps.errors import ConnectionUnavailableError
-from rqdeps.job import patience_for
+from rqdeps.here import patience_for
 from rqdeps.store import connect, store
 from rqdeps.store.calls import claims
 from rqdeps.store.invariants import check_invariants

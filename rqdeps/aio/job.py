@@ -15,7 +15,7 @@ from rqdeps.enqueueing import draft_of
 from rqdeps.errors import NoSuchJobError
 from rqdeps.explain import explain
 from rqdeps.graph import graph_of
-from rqdeps.job import patience_for
+from rqdeps.here import patience_for
 from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.options import AllOptions, JobOptions
 from rqdeps.reading import (

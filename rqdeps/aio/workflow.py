@@ -17,7 +17,7 @@ from rqdeps.aio.queue import AsyncQueue
 from rqdeps.codec import Codec
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.graph import workflow_graph
-from rqdeps.job import patience_for
+from rqdeps.here import patience_for
 from rqdeps.progress_line import LOOK_SECONDS, ProgressLine
 from rqdeps.status import JobStatus
 from rqdeps.store import AsyncStore

@@ -19,7 +19,8 @@ from rqdeps.attempts import Attempt, FailedJob
 from rqdeps.enqueueing import stage_spawned
 from rqdeps.errors import ConnectionUnavailableError, ResultExpiredError, SerializationError
 from rqdeps.functions import resolve
-from rqdeps.job import Job, current_job
+from rqdeps.here import current_job
+from rqdeps.job import Job
 from rqdeps.mapping import SPREAD
 from rqdeps.outputs import OutputValues
 from rqdeps.retry import DoNotRetry, Snooze, mro_names

@@ -13,7 +13,8 @@ from typing import Any
 from rqdeps.callbacks import DEFAULT_TIMEOUT_MS, NO_CALLBACKS, Callback, Callbacks
 from rqdeps.errors import HorseDiedError, JobTimeoutError
 from rqdeps.functions import resolve
-from rqdeps.job import Job, current_job
+from rqdeps.here import current_job
+from rqdeps.job import Job
 from rqdeps.retry import mro_names
 from rqdeps.secret import OpenedSecrets
 from rqdeps.signing import SignatureError, unseal_payload

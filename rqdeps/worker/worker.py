@@ -17,8 +17,8 @@ from rqdeps.allowance import ALLOW_VARIABLE, Allowance
 from rqdeps.codec import SerializerChoice
 from rqdeps.durations import to_ms
 from rqdeps.functions import path_of
+from rqdeps.here import store_of
 from rqdeps.ids import check_queue_name
-from rqdeps.job import store_of
 from rqdeps.pickling import PickleFormat
 from rqdeps.queue import Queue
 from rqdeps.signing import KEYS_VARIABLE, Keyring
