@@ -61,7 +61,7 @@ class Group:
     def all(cls, connection: Redis | None = None, *, url: str | None = None) -> list[Group]:
         """All groups there are, by name."""
         store = store_of(connection, url, create=False)
-        return [cls._on(name, store) for name in store.run(groups.names())]
+        return [cls._on(name, store) for name in store.perform(_names())]
 
     @classmethod
     def _on(cls, name: str, store: Store) -> Group:
@@ -101,8 +101,17 @@ class Group:
 
 def _ids_in(name: str) -> Conversation[list[str]]:
     found: list[str] = []
-    while True:
-        page = yield from ask(groups.members(name, offset=len(found)))
+    page = yield from ask(groups.members(name))
+    while page:
+        found += [job_id for job_id, _ in page]
+        page = yield from ask(groups.members(name, page[-1][1]))
+    return found
+
+
+def _names() -> Conversation[list[str]]:
+    found: list[str] = []
+    page = yield from ask(groups.names())
+    while page:
         found += page
-        if len(page) < groups.PAGE:
-            return found
+        page = yield from ask(groups.names(page[-1]))
+    return found

@@ -243,6 +243,8 @@ class JobRecord:
     @property
     def repeats_left(self) -> int:
         """How often the job will yet run again after it has succeeded."""
+        if self._text("stop"):
+            return 0
         return max(0, self._number("repeats") - self._number("repeated"))
 
     @property

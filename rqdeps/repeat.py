@@ -10,13 +10,17 @@ from rqdeps.durations import Interval, intervals_of
 #: The most repetitions. The server counts exactly up to 2**53 only, and a larger number is a slip.
 MOST_TIMES: Final = 1_000_000_000
 
+#: The most intervals: the server walks through them.
+MOST_INTERVALS: Final = 1_000
+
 
 class Repeat:
     """How often, and when, a job runs again once it has succeeded.
 
     Each time it gets another life, as by ``requeue``: with all its retries, and a result of its own. Until then it is
-    ``finished``, and its result can be read. What depends on it is released by its first success. A failure ends the
-    repetitions, and so do ``cancel`` and ``delete``.
+    ``finished``, and its result can be read. What depends on it alone is released by its first success; what waits for
+    other jobs too sees, once these have ended, the life that it is in by then. A failure ends the repetitions, and so
+    do ``cancel`` and ``delete``.
 
     Args:
         times: how often it runs again: with 3, it runs 4 times.
@@ -29,7 +33,7 @@ class Repeat:
 
     Raises:
         TypeError: for values of other types.
-        ValueError: ``times`` is below 1 or above a billion, or an interval is bad.
+        ValueError: ``times`` is below 1 or above a billion, an interval is bad, or there are more than 1,000.
     """
 
     __slots__ = ("intervals_ms", "times")
@@ -41,6 +45,8 @@ class Repeat:
             raise ValueError(f"times must be from 1 to {MOST_TIMES:,}, not {times}")
         self.times = times
         self.intervals_ms = intervals_of(interval, "run again at once")
+        if len(self.intervals_ms) > MOST_INTERVALS:
+            raise ValueError(f"there are {len(self.intervals_ms):,} intervals, and at most {MOST_INTERVALS:,} can be")
 
     @classmethod
     def of(cls, value: object) -> Repeat | None:

@@ -9,8 +9,10 @@ import growing
 import pytest
 import steps
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from rqdeps import Dependency, Job, Queue, Retry, SimpleWorker, Workflow, get_current_job
+from rqdeps.worker.at_once import AtOnce
 
 NESTED = "nested"
 
@@ -119,3 +121,15 @@ def test_the_time_limit_of_a_queue_is_for_jobs_that_have_none(connection: Redis)
     SimpleWorker([queue]).work(burst=True)
     with pytest.raises(ValueError, match="default_timeout is 0"):
         Queue(connection=connection, default_timeout=0)
+
+
+def test_a_job_whose_report_is_refused_for_good_is_left_to_its_lease(q: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: AtOnce, outcome: object, *, want: int) -> object:
+        if outcome is None:
+            return settle(self, None, want=want)
+        raise ResponseError("no")
+
+    settle = AtOnce._settle
+    monkeypatch.setattr(AtOnce, "_settle", refuse)
+    job = q.enqueue(steps.nothing)
+    assert (job.get_status(), job.attempt) == ("started", 1)

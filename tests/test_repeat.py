@@ -252,3 +252,63 @@ def test_what_others_wait_for_to_have_ended_for_good_cannot_repeat(q: Queue, kin
     }
     with pytest.raises(ValueError, match="can't repeat"):
         tried[kind]()
+
+
+def test_a_repetition_is_made_up_for_after_workers_were_away_for_long(
+    q: Queue, hands: HandWorker, clock: Clock
+) -> None:
+    jobs = [q.enqueue(samples.anything, repeat=Repeat(3, 60)) for _ in range(BUDGET // 2)]
+    hands.finish_all(hands.claim())
+    while hands.held or (claimed := hands.claim()):
+        hands.finish_all([*hands.held] or claimed)
+    clock.jump(86_400)
+    while maintain(q).has_more:
+        pass
+    assert {job.get_status() for job in jobs} == {"queued"}
+
+
+def test_a_job_that_finished_before_its_stop_was_heard_does_not_repeat(
+    q: Queue, hands: HandWorker, clock: Clock
+) -> None:
+    for interval in (0, 10):
+        job = q.enqueue(samples.anything, repeat=Repeat(3, interval))
+        hands.claim()
+        assert job.cancel() is True
+        hands.finish(job.id)
+        job.refresh()
+        assert (job.is_finished, job.repeats_left, job.repeats_at) == (True, 0, None)
+        clock.jump(60)
+        maintain(q)
+        assert hands.claim() == []
+
+
+def test_a_job_that_has_repeated_for_the_last_time_cannot_be_canceled(q: Queue, hands: HandWorker) -> None:
+    job = q.enqueue(samples.anything, repeat=Repeat(1))
+    for _ in range(2):
+        hands.claim()
+        hands.finish(job.id)
+    assert job.cancel() is False
+
+
+def test_a_life_waits_until_all_below_know_of_the_one_before(q: Queue, hands: HandWorker, clock: Clock) -> None:
+    job = q.enqueue(samples.anything, repeat=Repeat(5))
+    many = q.enqueue_many([q.prepare_data(samples.anything, depends_on=job) for _ in range(2 * BUDGET)])
+    for life in range(6):
+        assert hands.claim(1) == [job.id] if life == 0 else True
+        outcome = Outcome(hands.held.pop(job.id), "finished", value=b"jnull")
+        q.store.run(hands._settle([outcome], want=0))
+        late = q.enqueue(samples.anything, depends_on=job, at_front=True)
+        while job.get_status() == "finished" and job.repeats_left:
+            while q.store.run(upkeep.cascade()):
+                pass
+            assert late.get_status() == "queued"
+            clock.jump(2)
+            maintain(q)
+        while life < 5 and job.id not in hands.held:
+            hands.claim(1)
+    assert {each.get_status() for each in many} <= {"queued", "started"}
+
+
+def test_too_many_intervals_are_refused() -> None:
+    with pytest.raises(ValueError, match="there are 1,001 intervals, and at most 1,000 can be"):
+        Repeat(5, [1] * 1_001)

@@ -174,7 +174,7 @@ class Program:
         await self._do(await self._do(self.queue, "fetch_job", "member-2"), "delete")
         await self._call(groups.leave("members", "member-0"))  # a second sending finds it gone
         self.told.append(await self._call(groups.names()))
-        self.told.append(await self._call(groups.members("members", offset=0)))
+        self.told.append(await self._call(groups.members("members")))
         claimed, _ = await self._call(claims.take("member-1", holder="hand.1", lease_ms=60_000))
         self.told.append((claimed.id, claimed.attempt))
         await self._call(claims.give_back([claimed]))

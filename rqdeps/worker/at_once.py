@@ -43,6 +43,7 @@ class AtOnce(Loop):
     def __init__(self, store: Store, queue: str) -> None:
         super().__init__(store, WorkerOptions(f"at-once-{os.getpid()}-{secrets.token_hex(2)}", [queue]))
         self._queue = queue
+        self._taken = 0
         self.stop()  # so that no report claims other jobs
 
     def run_jobs(self, job_ids: Sequence[str]) -> None:
@@ -60,7 +61,10 @@ class AtOnce(Loop):
                     waiting += self._store.perform(_below(job_id, self._queue, named))
 
     def _take(self, job_id: str) -> Held | None:
-        call = claims.take(job_id, holder=self._holder.name, lease_ms=self._options.lease_ms)
+        # Each claim has a name of its own: that of a job whose report was refused for good is left to its lease.
+        self._taken += 1
+        holder = f"{self._options.name}.{self._taken}"
+        call = claims.take(job_id, holder=holder, lease_ms=self._options.lease_ms)
         claimed, left = self._store.run(call)
         while left:
             left = self._store.run(upkeep.cascade())

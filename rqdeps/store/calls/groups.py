@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from rqdeps.store.calls.call import Call, texts
+from rqdeps.store.calls.call import Call, text, texts
 
-#: How many jobs of a group one call lists.
-PAGE = 10_000
-
-
-def names() -> Call[list[str]]:
-    """The names of all groups, in order."""
-    return Call("groups", [], texts, writes=False)
+#: How many groups, or jobs of a group, one call lists.
+PAGE = 500
 
 
-def members(group: str, *, offset: int) -> Call[list[str]]:
-    """The ids of a group's jobs in the order in which they were enqueued, ``PAGE`` at most."""
-    return Call("group", [group, offset, PAGE], texts, writes=False)
+def names(after: str = "") -> Call[list[str]]:
+    """The names of groups in order, ``PAGE`` at most.
+
+    Args:
+        after: the last name of the page before.
+    """
+    return Call("groups", [after, PAGE], texts, writes=False)
+
+
+def members(group: str, after: int = 0) -> Call[list[tuple[str, int]]]:
+    """The ids of a group's jobs in the order in which they were enqueued, each with its place, ``PAGE`` at most.
+
+    Args:
+        group: its name.
+        after: the place of the last one of the page before.
+    """
+    return Call(
+        "group",
+        [group, after, PAGE],
+        lambda reply: [(text(reply[i]), int(float(reply[i + 1]))) for i in range(0, len(reply), 2)],
+        writes=False,
+    )
 
 
 def leave(group: str, job_id: str) -> Call[bool]:

@@ -99,13 +99,17 @@ def check_timers(data: Data) -> Iterator[str]:
         waits = job.status in ("deferred", "scheduled", "queued") and job.number("attempt") == 0
         if waits and "ttl" in job.fields and job.id not in timers:
             yield f"job {job.id}: waits with a ttl, and is not in timers"
+        has_more = job.number("repeated") < job.number("repeats")
+        rests = "stop" in job.fields or job.is_being_deleted or not has_more
+        if job.status == "finished" and rests == ("repeat_due" in job.fields):
+            yield f"job {job.id}: is {'not ' * rests}to repeat, and waits for {'a' if rests else 'no'} time to"
         if "repeat_due" in job.fields and job.id not in timers:
             yield f"job {job.id}: is to repeat, and is not in timers"
 
 
 def check_groups(data: Data) -> Iterator[str]:
     """A group holds the jobs that name it, and no others; without any, it is not there."""
-    groups: set[str] = data.single.get("groups", set())
+    groups = data.sorted_set("groups").keys()
     for group in groups ^ data.of_group["group"].keys():
         yield f"group {group}: stands in {'groups alone' if group in groups else 'no list of groups'}"
     for group, members in data.of_group["group"].items():

@@ -42,7 +42,7 @@ SINGLE: Final = {
     "workers": "zset",
     "workflows": "zset",
     "durations": "hash",
-    "groups": "set",
+    "groups": "zset",
 }
 OF_QUEUE: Final = {"queue": "list", "queue-meta": "hash", "wake": "zset", **dict.fromkeys(REGISTRIES, "zset")}
 OF_WORKER: Final = {"worker": "hash", "inbox": "list"}

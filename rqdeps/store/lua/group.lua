@@ -1,8 +1,8 @@
 -- @include lib/base
 -- group: the jobs of a group, in the order in which they were enqueued, a page at a time.
 --   KEYS   prefix
---   ARGV   name · offset · how many at most
---   reply  {ids}
+--   ARGV   name · the place of the last one of the page before, or 0 · how many at most
+--   reply  {id, place, id, place, …}
 
-local name, offset, count = argument.text(), argument.number(), argument.number()
-return redis.call('ZRANGE', key('group', name), offset, offset + count - 1)
+local name, after, count = argument.text(), argument.text(), argument.number()
+return redis.call('ZRANGEBYSCORE', key('group', name), '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, count)

@@ -1,9 +1,8 @@
 -- @include lib/base
--- groups: the names of all groups, in order.
+-- groups: the names of groups in order, a page at a time.
 --   KEYS   prefix
---   ARGV   none
+--   ARGV   the last name of the page before; empty for the first page · how many at most
 --   reply  {names}
 
-local names = redis.call('SMEMBERS', PREFIX .. 'groups')
-table.sort(names)
-return names
+local after, count = argument.text(), argument.number()
+return redis.call('ZRANGEBYLEX', PREFIX .. 'groups', after == '' and '-' or '(' .. after, '+', 'LIMIT', 0, count)

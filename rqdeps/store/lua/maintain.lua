@@ -162,6 +162,9 @@ local due = each_due(PREFIX .. 'timers', function(j)
   if j.repeat_due then
     repeats.begin(j)
     return 5
+  elseif not j.ttl then
+    redis.call('ZREM', PREFIX .. 'timers', j.id)
+    return 1
   end
   expired[#expired + 1] = j.id
   local fields = {}

@@ -107,7 +107,7 @@ function settle.failed(j, fields, value, delay)
 end
 
 function settle.snoozed(j, fields, value, delay)
-  wait_for_next_attempt(j, delay, fields)
+  wait_for_next_attempt(j, delay, fields, job.retries_at_front(j))
 end
 
 function settle.stopped(j, fields, value)

@@ -69,7 +69,7 @@ local function record_kept_until(j)
   end
   local keep_until = tonumber(j.ended_at) + KEEP_RECORD_MS
   if j.repeat_due then
-    keep_until = math.max(keep_until, tonumber(j.repeat_due) + POSTPONE_MS)
+    keep_until = math.max(keep_until, math.max(tonumber(j.repeat_due), now) + POSTPONE_MS)
   end
   if keep_until <= now and job.above(j) then -- the job that it stands in for may live, and fail, again
     keep_until = now + POSTPONE_MS

@@ -86,10 +86,11 @@ local function keeps_join(j, status)
   return j.joins and (status == 'joining' or TERMINAL[status])
 end
 
--- A job that is to repeat has another life before it, some time after it has finished: `timers` knows when.
+-- A job that is to repeat has another life before it, some time after it has finished: `timers` knows when. One that a
+-- person wanted stopped has none.
 local function plan_repetition(j, fields)
   local repeated, due = tonumber(j.repeated or 0), nil
-  if repeated >= tonumber(j.repeats) then
+  if j.stop or repeated >= tonumber(j.repeats) then
     return
   end
   for interval in string.gmatch(job.text(j.id, 'repeat', j['repeat'] or '0'), '%d+') do -- the last holds on

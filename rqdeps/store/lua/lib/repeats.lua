@@ -5,10 +5,10 @@ local repeats = {}
 
 local AGAIN_MS = 1000 -- when to look again at a job whose end has yet to be told
 
--- Begins the next life of a job whose time has come, unless those below have yet to be told of its end: a new life before
--- that would keep it from them. Says whether it has begun.
+-- Begins the next life of a job whose time has come, unless those below have yet to be told of its end, or of the life
+-- before that: another would keep it from them. Says whether it has begun.
 function repeats.begin(j)
-  if redis.call('ZSCORE', PREFIX .. 'cascades', j.id) then
+  if j.reopening or redis.call('ZSCORE', PREFIX .. 'cascades', j.id) then
     redis.call('ZADD', PREFIX .. 'timers', digits(now + AGAIN_MS), j.id)
     return false
   end
@@ -28,7 +28,7 @@ function repeats.begin_at_once(ids)
   return any
 end
 
--- Lets a job rest that has finished, and would have another life. Says whether it was so, also to a second sending.
+-- Lets a job rest that has finished. Says whether it would have had another life, also to a second sending.
 function repeats.stop(j)
   if j.repeat_due then
     end_wait_for_repetition(j)
@@ -36,7 +36,7 @@ function repeats.stop(j)
     j.stop = '1'
     redis.call('HSET', key('job', j.id), 'stop', 1)
   end
-  return j.stop ~= nil
+  return j.stop ~= nil and tonumber(j.repeated or 0) < tonumber(j.repeats)
 end
 
 return repeats
