@@ -103,7 +103,11 @@ def test_what_a_job_raises_is_shown_as_if_the_test_had_called_it(run):
     """)
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
-        ["*jobs.py:*: OSError*", "E * no job calls jobs.double with args=(5,): nothing was enqueued", "*test_it.py:*"]
+        [
+            "*jobs.py:*: OSError*",
+            "E * no job calls jobs.double with args=(5,): nothing was enqueued here; take_over*",
+            "*test_it.py:*",
+        ]
     )
     result.stdout.no_fnmatch_line("*rqdeps/testing/*.py:*")
 

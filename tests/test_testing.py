@@ -18,7 +18,17 @@ import steps
 from followers import Order
 from redis import Redis
 
-from rqdeps import AsyncQueue, Dependency, Fallback, JobTimeoutError, NoSuchJobError, Queue, ResultExpiredError, Retry
+from rqdeps import (
+    AsyncQueue,
+    Dependency,
+    Fallback,
+    JobTimeoutError,
+    NoSuchJobError,
+    Queue,
+    ResultExpiredError,
+    Retry,
+    Worker,
+)
 from rqdeps.store.invariants import check_invariants
 from rqdeps.testing import (
     EndlessDrainError,
@@ -552,3 +562,23 @@ def test_a_client_of_the_queue_can_be_used_by_a_program(q: FakeQueue):
     ahead, _ = q.store.client.time()
     q.advance(3600)
     assert 3600 <= q.store.client.time()[0] - ahead < 3660
+
+
+def test_what_is_mistyped_is_told() -> None:
+    with FakeQueue() as q:
+        q.enqueue(steps.nothing)
+        for wrong, options in (("steps.nothign", {}), (steps.nothing, {"status": "finishd"})):
+            with pytest.raises(
+                ValueError, match="module steps has no 'nothign'|there is no status 'finishd'; there are:"
+            ):
+                assert_not_enqueued(wrong, **options)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="module steps has no 'nothign'"):
+            q.fail("steps.nothign")
+        with pytest.raises(TypeError, match="what is raised is an exception, or a class of exceptions, not 'no'"):
+            q.fail(steps.nothing, "no")  # type: ignore[arg-type]
+        assert_not_enqueued("of_another.program")
+
+
+def test_a_forked_worker_is_refused_as_nobody_else_could_reach_the_queue() -> None:
+    with FakeQueue() as q, pytest.raises(ValueError, match="fakeredis in this one: SimpleWorker runs its jobs"):
+        Worker([q]).work(burst=True)

@@ -71,6 +71,11 @@ class Store(Deployment):
         """The client's pool of connections."""
         return self.client.connection_pool
 
+    @property
+    def is_fake(self) -> bool:
+        """Whether the server is fakeredis, in this process."""
+        return any(kind.__module__.startswith("fakeredis") for kind in type(self.client).__mro__)
+
     def hasty(self, seconds: float) -> Store:
         """The same deployment for who has no time: calls are sent once, over a connection of their own.
 

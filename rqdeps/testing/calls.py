@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
+
+from rqdeps.functions import path_of
 
 _MISSING = object()
 
 Arguments = Mapping[str, Any]
+
+
+def check_there(function: Callable[..., Any] | str) -> None:
+    """Makes sure that a path is not mistyped, as far as that can be told: its module may be another program's.
+
+    Raises:
+        ValueError: its module is there, and the function is not.
+    """
+    if not isinstance(function, str):
+        return
+    module_name, _, name = path_of(function).rpartition(".")
+    try:
+        module = import_module(module_name)
+    except ImportError:
+        return
+    if not hasattr(module, name):
+        raise ValueError(f"module {module_name} has no {name!r}")
 
 
 def bound(function: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: Arguments) -> Arguments:

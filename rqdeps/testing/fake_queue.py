@@ -14,6 +14,7 @@ from rqdeps.job import Job
 from rqdeps.queue import Queue
 from rqdeps.store import Store, connect
 from rqdeps.store.connection import stand_ins
+from rqdeps.testing.calls import check_there
 from rqdeps.testing.current import being_current
 from rqdeps.testing.drain import Drain, Stage, look_after_all
 from rqdeps.testing.fake_server import FakeServer
@@ -192,7 +193,13 @@ class FakeQueue(Queue):
             function: the function of jobs, or its dotted path.
             error: what is raised; by default a ``RuntimeError``.
             times: in how many attempts, from the next on; ``None`` for all.
+
+        Raises:
+            TypeError: ``error`` is no exception.
+            ValueError: there is no such function in a module that there is.
         """
+        if error is not None and not isinstance(error, BaseException) and not _is_exception_class(error):
+            raise TypeError(f"what is raised is an exception, or a class of exceptions, not {error!r}")
 
         def raises(*args: Any, **kwargs: Any) -> NoReturn:
             if error is None:
@@ -225,6 +232,11 @@ class FakeQueue(Queue):
             times: in how many attempts, from the next on; ``None`` for all.
 
         Raises:
-            ValueError: ``times`` is less than 1.
+            ValueError: ``times`` is less than 1, or there is no such function in a module that there is.
         """
+        check_there(function)
         self._stage.substitutes.put(path_of(function), stand_in, times)
+
+
+def _is_exception_class(given: object) -> bool:
+    return isinstance(given, type) and issubclass(given, BaseException)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
+from functools import cached_property
 from typing import Any
 
-from rqdeps.job import Job, fetch_jobs
+from rqdeps.job import Job
+from rqdeps.job_record import call_of
 from rqdeps.overview import MOST_JOBS, counts_per_queue, ids_in
+from rqdeps.reading import fetch_fields
+from rqdeps.signing import unseal_payload
 from rqdeps.store import Store
 from rqdeps.testing.wanted import Function, Wanted, WantedOptions
 
 #: How many jobs are named of those that there are.
 _MOST_NAMED = 12
+
+#: What stands in a job's hash for a value that is too long for it.
+_ELSEWHERE = b"@"
 
 
 class Look:
@@ -44,7 +51,7 @@ class Look:
         if count is not None:
             head += f", where {count or 'none'} {'are' if count > 1 else 'is'} wanted"
         if not self._all:
-            return f"{head}: nothing was enqueued"
+            return f"{head}: nothing was enqueued here; take_over(...) has a program's own queue come here"
         lines = [self._line(job) for job in sorted(self._all, key=self._distance)[:_MOST_NAMED]]
         left = len(self._all) - len(lines)
         return "\n".join([f"{head}. Enqueued were:", *lines, *([f"  and {left} more"] if left else [])])
@@ -60,6 +67,28 @@ class Look:
         return "\n".join([line, *(f"    ≠ {difference}" for difference in self._differences.get(job.id, []))])
 
 
+class SeenJob(Job[Any]):
+    """A job as it was when a test looked: a short call is in what was read of it, and is not asked for again."""
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments by position."""
+        return self._call[0]
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The arguments by name."""
+        return self._call[1]
+
+    @cached_property
+    def _call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        sealed = self._fields["payload"]
+        if sealed == _ELSEWHERE:
+            return self._store.perform(call_of(self, self.codec))
+        payload, _ = unseal_payload(sealed, self.id, self.origin, self.func_name, self.signed_options)
+        return self.codec.decode_call(payload, lambda output: output)
+
+
 def all_jobs(store: Store) -> list[Job[Any]]:
     """All jobs there are, in the order in which they were made, with classes in their arguments imported."""
     ids = [
@@ -69,5 +98,6 @@ def all_jobs(store: Store) -> list[Job[Any]]:
         if count
         for job_id in store.perform(ids_in(queue, status, 0, MOST_JOBS))
     ]
-    jobs = [job for job in fetch_jobs(ids, store.with_codec(store.codec.for_worker())) if job is not None]
+    here = store.with_codec(store.codec.for_worker())
+    jobs = [SeenJob(job_id, here, fields) for job_id, fields in here.perform(fetch_fields(ids)) if fields is not None]
     return sorted((job for job in jobs if job.func_name), key=lambda job: (job.created_at, job.id))

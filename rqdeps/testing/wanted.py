@@ -14,7 +14,7 @@ from rqdeps.functions import path_of
 from rqdeps.job import Job
 from rqdeps.queue import Queue
 from rqdeps.status import JobStatus
-from rqdeps.testing.calls import argument_differences, bound
+from rqdeps.testing.calls import argument_differences, bound, check_there
 
 #: By how much two times may differ that are meant to be the same.
 _TOLERANCE = timedelta(seconds=1)
@@ -61,6 +61,7 @@ class Wanted:
 
     Raises:
         TypeError: there is no such option.
+        ValueError: there is no such status, or no such function in a module that there is.
     """
 
     function: Function
@@ -72,6 +73,9 @@ class Wanted:
             if name not in WantedOptions.__annotations__:
                 known = ", ".join(WantedOptions.__annotations__)
                 raise TypeError(f"nothing is known of {name}= in a job that is wanted, but of {known}")
+        check_there(self.function)
+        if (status := self.options.get("status")) is not None and status not in set(JobStatus):
+            raise ValueError(f"there is no status {status!r}; there are: {', '.join(JobStatus)}")
 
     @property
     def path(self) -> str:

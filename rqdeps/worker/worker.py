@@ -188,6 +188,7 @@ class Worker:
 
         Raises:
             ConnectionUnavailableError: the server does not answer at the start.
+            ValueError: the server is fakeredis, which no other process could reach.
             SchemaVersionError: its data has a layout that this release does not know.
             SetUpError: what it was told to load can't be, or what it was told to call raised something.
         """
@@ -217,6 +218,11 @@ class Worker:
         )
 
     def _runner(self, options: WorkerOptions) -> Supervisor | Loop:
+        if self._store.is_fake:
+            raise ValueError(
+                "there is no server that other processes could reach, but fakeredis in this one: SimpleWorker runs its "
+                "jobs, and so does rqdeps.testing"
+            )
         return Supervisor(self._store, options)
 
 
