@@ -19,6 +19,9 @@ from rqdeps.store.invariants.schema import TERMINAL
 #: may be gone after that.
 _KEPT_SECONDS = 600
 
+#: How long after a run its outcome may wait to be reported, in nanoseconds: what it spawned is staged before.
+_UNTIL_REPORTED = int(5e9)
+
 #: Errors that say that nothing was done, since what was asked for could not be.
 _FAIR_REFUSALS = (
     "NoSuchJobError",
@@ -207,9 +210,15 @@ class Checker:
             job, runs = self._stored.jobs.get(job_id), self._history.runs_of.get(job_id, [])
             if job is None or job.status != "failed" or not self.is_undisturbed(job_id):
                 continue
-            if runs and all(run.how == "returned" and run.do not in DEADLY for run in runs):
+            went_well = [run.how == "returned" and run.do not in DEADLY and not self._died_later(run) for run in runs]
+            if runs and all(went_well):
                 attempts = self._stored.data.of_job["attempts"].get(job_id, [])
                 yield f"job {job_id} failed, though each of its {len(runs)} attempts returned: {attempts}"
+
+    def _died_later(self, run: Run) -> bool:
+        """Whether the process of a run that had returned was killed before that could be reported."""
+        events = self._history.events_between(run.end, run.end + _UNTIL_REPORTED)
+        return any(event.kind == "kill horse" and run.pid in event.pids for event in events)
 
     def unfair_refusals(self) -> Iterator[str]:
         """Nothing is refused but what can't be done."""

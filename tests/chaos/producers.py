@@ -17,7 +17,7 @@ from chaos.notebook import Notebook
 from rqdeps import Dependency, Fallback, Job, Queue, Workflow
 from rqdeps.dependency import Output, Rule, guarantees_success
 from rqdeps.enqueue_data import EnqueueData
-from rqdeps.errors import ConnectionUnavailableError, RqdepsError
+from rqdeps.errors import ConnectionUnavailableError, DuplicateJobError, RqdepsError
 
 #: How many of its latest jobs and workflows a producer still knows.
 _REMEMBERED = 60
@@ -91,22 +91,36 @@ class Producer(threading.Thread):
         ids = [data.id for data in datas]
         self._carry_out(facts, lambda: self._queue.enqueue_many(datas), ids)
 
-    def _carry_out(self, facts: list[dict[str, Any]], call: Callable[[], object], ids: list[str]) -> bool:
-        """Notes what is about to be enqueued, does it, notes whether that is known to be done."""
+    def _carry_out(
+        self, facts: list[dict[str, Any]], call: Callable[[], object], ids: list[str], *, is_anew: bool = False
+    ) -> bool:
+        """Notes what is about to be enqueued, does it, notes whether that is known to be done.
+
+        Args:
+            facts: what is noted.
+            call: does it.
+            ids: the jobs.
+            is_anew: whether each call makes other jobs of these ids, so that after one without an answer the next is
+                refused if that has arrived.
+        """
         self._notebook.note(what="enqueue", jobs=facts)
-        if not self._is_answered(call):
+        if not self._is_answered(call, is_anew=is_anew):
             return False
         self._notebook.note(what="enqueued", ids=[fact["id"] for fact in facts])
         self._jobs += ids
         return True
 
-    def _is_answered(self, call: Callable[[], object]) -> bool:
+    def _is_answered(self, call: Callable[[], object], *, is_anew: bool = False) -> bool:
+        may_have_arrived = False
         for _ in range(self._random.randint(1, _TRIES)):
             try:
                 call()
             except ConnectionUnavailableError:
+                may_have_arrived = True
                 continue
             except (RqdepsError, RedisError) as error:
+                if is_anew and may_have_arrived and isinstance(error, DuplicateJobError):
+                    return True
                 self._notebook.note(what="refused", error=repr(error))
                 return False
             return True
@@ -159,7 +173,7 @@ class Producer(threading.Thread):
             return
         queue = Queue.on(options.pop("queue"), self._queue.store)
         delay = self._random.random()
-        self._carry_out([fact], lambda: queue.enqueue_in(delay, jobs.act, node.deed, **options), [job_id])
+        self._carry_out([fact], lambda: queue.enqueue_in(delay, jobs.act, node.deed, **options), [job_id], is_anew=True)
 
     def _enqueue_map(self) -> None:
         """A map over a list, or over what another job returns."""
