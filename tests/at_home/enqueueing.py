@@ -312,8 +312,10 @@ def waited_for(connection):
     good, bad = q.enqueue(tasks.note, "good"), q.enqueue(tasks.fail)
     pid = os.fork()
     if not pid:
-        SimpleWorker(q, connection=connection).work(burst=True)
-        os._exit(0)
+        try:
+            SimpleWorker(q, connection=connection).work(burst=True)
+        finally:  # whatever it raises is not for the copy of this program
+            os._exit(0)
     found = good.latest_result(timeout=20), bad.latest_result(timeout=20)
     os.waitpid(pid, 0)
     return {

@@ -212,8 +212,10 @@ def stopped(connection):
     job = q.enqueue(tasks.wait_long, on_stopped=Callback(tasks.on_stopped))
     pid = os.fork()
     if not pid:
-        Worker([q], connection=connection, name="carl").work(burst=True)
-        os._exit(0)
+        try:
+            Worker([q], connection=connection, name="carl").work(burst=True)
+        finally:  # whatever it raises is not for the copy of this program
+            os._exit(0)
     _await(lambda: job.get_status() == "started")
     _await(lambda: StartedJobRegistry(queue=q).get_job_ids() == [job.id])
     names = [worker.name for worker in Worker.all(connection=connection)]
