@@ -69,7 +69,7 @@ DISORDER: dict[str, Callable[[Redis], object]] = {
     "queue-meta:default has an unknown field": lambda r: r.hset(P + "queue-meta:default", "novel", 2),
     "job started: is started, and has no fence": lambda r: r.hdel(P + "job:started", "fence"),
     "job started: is started, and has no holder": lambda r: r.hdel(P + "job:started", "holder"),
-    "job started: is started, and it is not said": lambda r: r.hdel(P + "job:started", "begun"),
+    "job started: is started, and what it says of whether it": lambda r: r.hset(P + "job:started", "begun", "so"),
     "job started: has begun, and counts no attempt": lambda r: r.hset(P + "job:started", "attempt", 0),
     "dependencies:deferred has an unreadable field": lambda r: r.hset(P + "dependencies:deferred", "started", "x:1"),
     "dependencies:deferred counts 2 groups": lambda r: r.hset(P + "dependencies:deferred", "#", 2),

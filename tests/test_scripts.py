@@ -44,12 +44,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 def lines_of(name: str) -> list[str]:
-    return script(name).body.splitlines()[1:]
+    """What a script consists of, without what makes functions of its parts."""
+    lines = script(name).body.splitlines()[1:]
+    return [line for line in lines if line not in ("return (function()", "end)()")]
 
 
 def test_a_library_comes_before_whoever_includes_it(write: Write):
     write(top=["-- @include lib/a", "top"], lib_a=["-- @include lib/b", "a"], lib_b=["b"])
-    assert lines_of("top") == ["b", "", "a", "", "top"]
+    assert lines_of("top") == ["b", "a", "top"]
 
 
 def test_a_library_comes_once(write: Write):
@@ -59,7 +61,28 @@ def test_a_library_comes_once(write: Write):
         lib_b=["-- @include lib/c", "b"],
         lib_c=["c"],
     )
-    assert [line for line in lines_of("top") if line] == ["c", "a", "b", "top"]
+    assert lines_of("top") == ["c", "a", "b", "top"]
+
+
+def test_a_library_stands_where_it_is_first_included(write: Write):
+    write(
+        top=["above", "-- @include lib/a", "between", "-- @include lib/b"],
+        lib_a=["-- what it is for", "a", "-- @include lib/b"],
+        lib_b=["b"],
+    )
+    assert lines_of("top") == ["above", "a", "b", "between"]
+
+
+def test_what_a_library_that_is_loaded_when_it_is_used_includes_in_its_midst_is_loaded_with_it(write: Write):
+    write(
+        top=["-- @include lib/a", "top"],
+        lib_a=["-- @include lib/above", "local a = {}", "-- @include lib/b", "return a"],
+        lib_above=["above"],
+        lib_b=["b"],
+    )
+    assert lines_of("top") == [
+        *["above", "local a = when_used(function()", "local a = {}", "b", "return a", "end)", "top"]
+    ]
 
 
 def test_a_circle_is_spelled_out(write: Write):

@@ -1,7 +1,7 @@
 """The Lua scripts, put together from their libraries when they are first used.
 
-A line ``-- @include lib/name`` stands for the text of ``lua/lib/name.lua``; each library comes once, before whoever
-includes it. A library whose last line is ``return name`` is loaded when a call first uses it.
+A line ``-- @include lib/name`` stands for the text of ``lua/lib/name.lua``; each library comes once, where it is first
+included. A library whose last line is ``return name`` is loaded when a call first uses it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FURTHER_EDGE_COST = 2
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 
 _INCLUDE = re.compile(r"^-- @include (\S+)$")
-_RESULT = re.compile(r"^return (\w+)$")
+_RESULT = re.compile(r"^return (\w+)\n\Z", re.MULTILINE)
 _FOLDER = resources.files("rqdeps.store") / "lua"
 
 
@@ -64,7 +64,7 @@ def script(name: str, *, budget: int = BUDGET) -> Script:
         ScriptError: if it can't be put together.
     """
     constants = f"local BUDGET, JOB_COST, MOVE_COST = {budget}, {JOB_COST}, {MOVE_COST}\n"
-    body = constants + _compose(name, [], set())
+    body = constants + _compose(name, [], set()).closed()
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -73,7 +73,25 @@ def script_names() -> list[str]:
     return sorted(entry.name.removesuffix(".lua") for entry in _FOLDER.iterdir() if entry.name.endswith(".lua"))
 
 
-def _compose(name: str, path: list[str], done: set[str]) -> str:
+@dataclass
+class _Text:
+    """Lua that was put together.
+
+    Attributes:
+        body: the text.
+        open: how many functions it leaves open, which whatever stands behind it is inside of.
+    """
+
+    body: str
+    open: int = 0
+
+    def closed(self) -> str:
+        """The text, with all functions closed."""
+        return self.body + "end)()\n" * self.open
+
+
+def _compose(name: str, path: list[str], done: set[str]) -> _Text:
+    """A script or library with all that it includes and that is not done yet."""
     if name in path:
         raise ScriptError(f"scripts include each other in a circle: {' → '.join([*path, name])}")
     try:
@@ -81,13 +99,19 @@ def _compose(name: str, path: list[str], done: set[str]) -> str:
     except FileNotFoundError:
         raise ScriptError(f"there is no script {name!r}, asked for by {path[-1] if path else 'a call'}") from None
     done.add(name)
-    parts, own = [], []
+    above, own = _Text(""), _Text("")
     for line in text.splitlines():
         include = _INCLUDE.match(line)
         if include is None:
-            own.append(line)
+            own.body += f"{line}\n" if line.strip() and not line.strip().startswith("--") else ""
         elif include[1] not in done or include[1] in [*path, name]:
-            parts.append(_compose(include[1], [*path, name], done))
-    if name.startswith("lib/") and (result := _RESULT.match(own[-1])):
-        own = [f"local {result[1]} = when_used(function()", *own, "end)"]
-    return "\n".join([*parts, *own]) + "\n"
+            part, place = _compose(include[1], [*path, name], done), own if own.body else above
+            place.body += part.body
+            place.open += part.open
+    if not name.startswith("lib/"):
+        return _Text(above.body + own.body, above.open + own.open)
+    if result := _RESULT.search(own.body):
+        return _Text(f"{above.body}local {result[1]} = when_used(function()\n{own.closed()}end)\n", above.open)
+    # What stands behind it is a function of its own: making a function takes the longer, the more variables have been
+    # caught by others since those that it uses.
+    return _Text(f"{above.body}{own.body}return (function()\n", above.open + own.open + 1)

@@ -158,9 +158,13 @@ def _claimed(fields: list[Any]) -> Claimed:
         )
 
 
+#: Of a job without time limit, retries, outputs and callbacks nothing of them is said.
+_NO_POLICIES: Final = (b"", b"", b"", b"")
+
+
 def _read_claimed(fields: list[Any]) -> Claimed:
-    job_id, queue, fence, attempt, failures, retries, function, payload, timeout, *policies = fields
-    retry_policy, outputs, callbacks = policies
+    job_id, queue, fence, attempt, failures, retries, function, payload, *policies = fields
+    timeout, retry_policy, outputs, callbacks = policies or _NO_POLICIES
     return Claimed(
         id=text(job_id),
         queue=text(queue),

@@ -73,8 +73,8 @@ def check_claims(data: Data) -> Iterator[str]:
             for name in ("fence", "holder", "started_at"):
                 if job.fields.get(name, "0") in ("", "0"):
                     yield f"job {job.id}: is started, and has no {name}"
-            if job.fields.get("begun") not in ("0", "1"):
-                yield f"job {job.id}: is started, and it is not said whether it has begun"
+            if job.fields.get("begun", "0") not in ("0", "1"):
+                yield f"job {job.id}: is started, and what it says of whether it has begun makes no sense"
             if job.fields.get("begun") == "1" and job.number("attempt") < 1:
                 yield f"job {job.id}: has begun, and counts no attempt"
 

@@ -1,4 +1,5 @@
 -- @include lib/new_jobs
+-- @include lib/new_links
 -- @include lib/above
 -- @include lib/deliver
 -- add_dependency: lets a job that has not run yet wait for others too.
@@ -29,7 +30,7 @@ local fresh = {}
 for _, dependency in ipairs(ids) do
   if dependency == id then
     return { 'circle', { id, id } }
-  elseif not new_jobs.find(dependency) then
+  elseif not new_links.find(dependency) then
     return { 'unknown', dependency }
   elseif redis.call('HEXISTS', hash, dependency) == 0 then
     fresh[#fresh + 1] = dependency
@@ -120,12 +121,12 @@ end
 local fields = { '#', #groups }
 for _, dependency in ipairs(fresh) do
   fields[#fields + 1] = dependency
-  fields[#fields + 1] = new_jobs.link(id, 'dependency', n, groups[n + 1], new_jobs.find(dependency))
+  fields[#fields + 1] = new_links.link(id, 'dependency', n, groups[n + 1], new_links.find(dependency))
 end
 fields[#fields + 1] = '#' .. n
 fields[#fields + 1] = edges.group_text(groups[n + 1])
 redis.call('HSET', hash, unpack(fields))
-new_jobs.save_links()
+new_links.save()
 redis.call('INCR', PREFIX .. 'links')
 
 -- What they mean for the job.
@@ -134,8 +135,8 @@ local decision = rules.verdict(groups)
 if j.status == 'queued' or j.status == 'scheduled' then
   if decision ~= 'queued' then -- to be released once more is a new epoch
     local fields_of_epoch = {}
-    leave(j)
-    begin_epoch(j, fields_of_epoch, decision)
+    transitions.leave(j)
+    transitions.begin_epoch(j, fields_of_epoch, decision)
     become(j, decision, fields_of_epoch, { left = true })
     cascades.begin(j)
   end

@@ -1,5 +1,4 @@
 -- @include lib/new_jobs
--- @include lib/deliver
 -- enqueue: saves jobs with all their dependencies, and puts those that may run where they can be claimed.
 --   KEYS   prefix
 --   ARGV   see lib/new_jobs
@@ -10,11 +9,37 @@ local refusal = new_jobs.check()
 if refusal then
   return refusal
 end
-new_jobs.save_edges()
-new_jobs.save_links()
-new_jobs.enter_workflows()
-new_jobs.enter_groups()
+
+local function statuses()
+  local list = {}
+  for i, j in ipairs(new_jobs.all) do
+    list[i] = j.status
+  end
+  return list
+end
+
+-- Jobs that have to do with no others, which is most calls: all that follows is not even made ready for them.
+if new_jobs.are_plain and not new_jobs.again then
+  new_jobs.register_queues()
+  for _, j in ipairs(new_jobs.fresh) do
+    move(j, 'queued', new_jobs.fields_of(j))
+  end
+  wake.flush()
+  return { 'ok', 0, statuses() }
+end
+
+-- @include lib/deliver
+-- @include lib/new_links
+
+refusal = new_links.check()
+if refusal then
+  return refusal
+end
 new_jobs.register_queues()
+new_links.save_edges()
+new_links.save()
+new_links.enter_workflows()
+new_links.enter_groups()
 
 -- Those that go to the front go in reverse, so that the first of them comes first.
 local to_front = {}
@@ -32,9 +57,9 @@ end
 local told = has_begun_cascades() -- then some of these jobs may have moved on
 local left = deliver(BUDGET)
 wake.flush()
-
-local statuses = {}
-for i, j in ipairs(new_jobs.all) do
-  statuses[i] = told and redis.call('HGET', key('job', j.id), 'status') or j.status
+if told then
+  for _, j in ipairs(new_jobs.all) do
+    j.status = redis.call('HGET', key('job', j.id), 'status')
+  end
 end
-return { 'ok', new_jobs.again and cascades_left() or left, statuses }
+return { 'ok', new_jobs.again and cascades_left() or left, statuses() }

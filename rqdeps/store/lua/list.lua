@@ -1,4 +1,4 @@
--- @include lib/claim
+-- @include lib/entry
 -- list: ids of the jobs of a queue that have a status, a page at a time: in the order they run, wait or ended.
 --   KEYS   prefix
 --   ARGV   queue · status · offset · how many at most
@@ -11,7 +11,7 @@ if status == 'queued' then
   local entries = redis.call('LRANGE', key('queue', queue), offset, offset + count - 1)
   ids, looked = {}, #entries
   for _, entry in ipairs(entries) do
-    if claim.counts(entry, queue) then
+    if entry_counts(entry, queue) then
       ids[#ids + 1] = string.match(entry, '^(.*):%d+$')
     end
   end

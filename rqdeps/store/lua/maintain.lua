@@ -1,7 +1,7 @@
 -- @include lib/recover
 -- @include lib/forget
 -- @include lib/deliver
--- @include lib/claim
+-- @include lib/entry
 -- @include lib/repeats
 -- maintain: does what time brings, for some queues: recovers lost claims, promotes scheduled jobs, ends jobs whose ttl
 -- ran out, begins lives of jobs that repeat, deletes ended jobs that are due, gives up graphs that were never finished, carries on cascades, clears entries
@@ -145,7 +145,7 @@ local function clear_ends(queue)
   local ends = { [0] = 'LPOP', [-1] = 'RPOP' }
   for index, pop in pairs(ends) do
     local entry = stale > 0 and redis.call('LINDEX', list, index)
-    while entry and budget > 0 and not claim.counts(entry, queue) do
+    while entry and budget > 0 and not entry_counts(entry, queue) do
       redis.call(pop, list)
       redis.call('HINCRBY', key('queue-meta', queue), 'stale', -1)
       stale, budget = stale - 1, budget - 1

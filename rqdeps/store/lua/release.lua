@@ -25,7 +25,7 @@ end
 local function move_fallbacks(j, from)
   local f = j.fallback and job.read(j.fallback)
   while f and f.status == 'deferred' and f.queue == from do
-    leave(f)
+    transitions.leave(f)
     f.queue = j.queue
     move(f, 'deferred', { 'queue', j.queue }, { left = true })
     f = f.fallback and job.read(f.fallback)
@@ -34,7 +34,7 @@ end
 
 for _, j in ipairs(held) do
   local fields = {}
-  leave(j)
+  transitions.leave(j)
   if queue ~= '' and queue ~= j.queue then
     redis.call('SADD', PREFIX .. 'queues', queue)
     if j.workflow then

@@ -1,4 +1,5 @@
 -- @include lib/new_jobs
+-- @include lib/new_links
 -- stage: saves a piece of a graph behind a gate, where nobody sees it until the gate is opened.
 --   KEYS   prefix
 --   ARGV   gate · number of this piece, from 1
@@ -32,7 +33,7 @@ end
 
 new_jobs.read()
 local places = argument.list()
-local refusal = new_jobs.check(gate)
+local refusal = new_jobs.check(gates.is_visible) or new_links.check(gate)
 if refusal then
   return refusal
 end
@@ -42,7 +43,7 @@ local function taker(id)
   if id == gate then
     return { hash = key('joins', gate), id = spawner }
   end
-  local j = new_jobs.find(id, gate)
+  local j = new_links.find(id, gate)
   -- A job that an earlier call has saved has its edges already.
   return j and (new_jobs.by_id[id] or j.gate == gate) and { hash = edges.deciding(j), id = id }
 end
@@ -55,7 +56,7 @@ for i = 1, argument.number() do
     more.list = list
     further[#further + 1] = more
     for m = 3, #list, 3 do
-      if not new_jobs.find(list[m], gate) then
+      if not new_links.find(list[m], gate) then
         return { 'unknown', list[m] }
       end
     end
@@ -100,16 +101,16 @@ if spawner ~= '' then
   inherit()
 end
 
-new_jobs.save_edges(gate)
+new_links.save_edges(gate)
 for _, more in ipairs(further) do
   local fields, outputs, used = {}, 0, {}
   local groups = edges.read_groups(more.hash)
   for m = 1, #more.list, 3 do
     local n, kind, id = tonumber(more.list[m]), more.list[m + 1], more.list[m + 2]
     fields[#fields + 1] = id
-    fields[#fields + 1] = new_jobs.link(more.id, kind, n, groups[n + 1], new_jobs.find(id, gate))
+    fields[#fields + 1] = new_links.link(more.id, kind, n, groups[n + 1], new_links.find(id, gate))
     used[n] = true
-    if TAKES_VALUE[kind] then
+    if new_links.TAKES_VALUE[kind] then
       outputs = outputs + 1
     end
   end
@@ -127,9 +128,9 @@ for _, more in ipairs(further) do
     end
   end
 end
-new_jobs.save_links()
-new_jobs.enter_workflows()
-new_jobs.enter_groups()
+new_links.save()
+new_links.enter_workflows()
+new_links.enter_groups()
 new_jobs.register_queues()
 
 for i, j in ipairs(new_jobs.all) do
@@ -138,7 +139,7 @@ for i, j in ipairs(new_jobs.all) do
     redis.call('HSET', key('job', j.id), 'status', 'created', 'gate', gate, unpack(fields))
     redis.call('ZADD', key('gate', gate), places[i], j.id)
     if j.workflow and not job.is_workflow(j) then
-      count_in_workflow(j, 'created')
+      transitions.count_in_workflow(j, 'created')
     end
   end
 end

@@ -10,9 +10,33 @@ local function key(kind, name)
   return PREFIX .. kind .. ':' .. name
 end
 
--- Whole numbers as text: Lua's own conversion loses digits beyond 14.
+local registries = {}
+
+-- The key of the registry of a queue's jobs with this status. A call asks for few of them, and often.
+local function registry(status, queue)
+  local of_queue = registries[queue]
+  if not of_queue then
+    of_queue = {}
+    registries[queue] = of_queue
+  end
+  local name = of_queue[status]
+  if not name then
+    name = key(status, queue)
+    of_queue[status] = name
+  end
+  return name
+end
+
+local texts = {}
+
+-- Whole numbers as text: Lua's own conversion loses digits beyond 14. The same few times come again and again in a call.
 local function digits(number)
-  return string.format('%.0f', number)
+  local text = texts[number]
+  if not text then
+    text = string.format('%.0f', number)
+    texts[number] = text
+  end
+  return text
 end
 
 local clock = redis.call('TIME')
@@ -37,6 +61,13 @@ function argument.number()
   return tonumber(argument.text())
 end
 
+-- So many texts at once.
+function argument.texts(count)
+  local first = argument.position + 1
+  argument.position = argument.position + count
+  return unpack(ARGV, first, argument.position)
+end
+
 -- A list: its length, then its elements.
 function argument.list()
   local list = {}
@@ -46,15 +77,21 @@ function argument.list()
   return list
 end
 
+local WHEN_USED = {}
+
+function WHEN_USED.__index(unused, name)
+  local library = unused.load()
+  unused.load = nil
+  setmetatable(unused, { __index = library, __newindex = library })
+  return library[name]
+end
+
 -- A library that is loaded when it is first used: most calls need few, and making all their functions takes longer than
 -- what a plain job needs. Libraries that end with `return` are put together in this way.
 local function when_used(load)
-  return setmetatable({}, {
-    __index = function(self, name)
-      local library = load()
-      rawset(self, 'is_loaded', true)
-      setmetatable(self, { __index = library, __newindex = library })
-      return library[name]
-    end,
-  })
+  return setmetatable({ load = load }, WHEN_USED)
+end
+
+local function is_loaded(library)
+  return rawget(library, 'load') == nil
 end

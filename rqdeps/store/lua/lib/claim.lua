@@ -1,43 +1,43 @@
--- @include lib/become
+-- @include lib/move
+-- @include lib/news
 -- lib/claim: takes ready jobs from queues for a worker.
 
 local claim = {}
 
--- Whether an entry of a queue still stands for a job that waits there.
-function claim.counts(entry, queue)
-  local id, epoch = string.match(entry, '^(.*):(%d+)$')
-  local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'queue')
-  return facts[1] == 'queued' and facts[2] == epoch and facts[3] == queue
-end
-
--- What a worker is told of a job that it has claimed.
-local function told(j, fence, attempt)
-  return {
+-- What a worker is told of a job that it has claimed: id, queue, fence, attempt, failures, retries, function, payload; and if
+-- it has any of these, the four: time limit, retry policy, whether it takes outputs, callbacks.
+function claim.told(j, fence, attempt)
+  local told = {
     j.id, j.queue, digits(fence), attempt, j.failures, j.retries,
-    job.text(j.id, 'function', j['function']), job.text(j.id, 'payload', j.payload), j.timeout or '',
-    job.text(j.id, 'retry', j.retry or ''), j.outputs or '', job.text(j.id, 'callbacks', j.callbacks or ''),
+    job.text(j.id, 'function', j['function']), job.text(j.id, 'payload', j.payload),
   }
+  if j.timeout or j.retry or j.outputs or j.callbacks then
+    told[9], told[10], told[11] = j.timeout or '', job.text(j.id, 'retry', j.retry or ''), j.outputs or ''
+    told[12] = job.text(j.id, 'callbacks', j.callbacks or '')
+  end
+  return told
 end
 
 -- One queue entry: claims the job if the entry still counts, and returns what the worker needs; nil if it doesn't, false
 -- if the job is canceled with its workflow.
-local function take(entry, queue, holder, lease_ms, begun, has_limit)
+function claim.entry(entry, queue, holder, lease_ms, begun, has_limit)
   local id, epoch = string.match(entry, '^(.*):(%d+)$')
   local j = job.read(id)
   -- The queue is compared too: an entry may be left of a deleted job whose id another has now.
   if not j or j.status ~= 'queued' or j.queue ~= queue or j.epoch ~= tonumber(epoch) then
     return nil
-  elseif is_being_canceled(j) then
-    become(j, 'canceled', nil, { left = true })
+  elseif j.workflow and news.is_being_canceled(j) then
+    news.become(j, 'canceled', nil, { left = true })
     claim.has_canceled = true -- and there is news to tell
     return false
   end
   local fence = math.max(j.fence + 1, now_us)
   local attempt = j.attempt + 1
-  local fields = { 'fence', digits(fence), 'holder', holder, 'begun', begun and 1 or 0 }
+  local fields = { 'fence', digits(fence), 'holder', holder }
   if begun then
-    fields[#fields + 1] = 'attempt'
-    fields[#fields + 1] = attempt
+    fields[5], fields[6], fields[7], fields[8] = 'begun', 1, 'attempt', attempt
+  elseif j.begun then -- that was another attempt
+    fields[5], fields[6] = 'begun', 0
   end
   if has_limit then -- whoever ends it then knows, without another command, that this makes room
     fields[#fields + 1] = 'limited'
@@ -47,24 +47,7 @@ local function take(entry, queue, holder, lease_ms, begun, has_limit)
     job.drop(j, { 'progress' })
   end
   move(j, 'started', fields, { left = true, due = now + lease_ms })
-  return told(j, fence, attempt)
-end
-
--- Claims one job by its id, if it waits in its queue. Returns what the worker needs, also if it has claimed the job already;
--- or nil.
-function claim.one(id, holder, lease_ms)
-  local j = job.read(id)
-  if j and j.status == 'started' and j.holder == holder then
-    return told(j, j.fence, j.attempt)
-  elseif not j or j.status ~= 'queued' then
-    return nil
-  end
-  local entry, list = j.id .. ':' .. j.epoch, key('queue', j.queue)
-  if redis.call('LREM', list, -1, entry) == 0 then -- it was put there last, mostly
-    return nil
-  end
-  local _, has_limit = wake.room(j.queue)
-  return take(entry, j.queue, holder, lease_ms, true, has_limit) or nil
+  return claim.told(j, fence, attempt)
 end
 
 -- Claims up to `want` jobs, within the budget and the limit of each queue, from the first queue first. The first `begin`
@@ -88,7 +71,7 @@ function claim.take(queues, holder, lease_ms, want, begin)
         redis.call('LPUSH', list, table.remove(entries))
       end
       for _, entry in ipairs(entries) do
-        local taken = take(entry, queue, holder, lease_ms, #jobs < begin, has_limit)
+        local taken = claim.entry(entry, queue, holder, lease_ms, #jobs < begin, has_limit)
         if taken then
           jobs[#jobs + 1] = taken
           room = room - 1

@@ -3,7 +3,7 @@
 
 -- Whether this call may have made news for anybody.
 local function has_begun_cascades()
-  return rawget(cascades, 'is_loaded')
+  return is_loaded(cascades)
 end
 
 local function deliver(budget)

@@ -5,7 +5,9 @@ local function place(j, groups, fields, how)
   if j.held then
     become(j, 'created', fields, how)
   else
-    start_timer(j, fields)
+    if j.ttl then
+      transitions.start_timer(j, fields)
+    end
     local may_run = #groups == 0 and not j.joins
     follow(j, may_run and 'queued' or resolve.verdict(j, groups), fields, how)
   end

@@ -45,7 +45,7 @@ function remove.begin(j, policy, takes_members)
     move(j, 'canceled', { 'deleting', j.deleting })
   else
     if j.repeat_due then
-      end_wait_for_repetition(j)
+      transitions.end_wait_for_repetition(j)
       job.drop(j, { 'repeat_due' })
     end
     redis.call('HSET', key('job', j.id), 'deleting', j.deleting)
@@ -154,7 +154,7 @@ local function disband_some(j, budget)
   local ids = redis.call('ZRANGE', members, 0, asked - 1)
   for _, id in ipairs(ids) do
     local m = job.read(id)
-    count_in_workflow(m)
+    transitions.count_in_workflow(m)
     job.drop(m, { 'workflow' })
     if j.takes_members then
       remove.begin(m, j.policy)
@@ -182,7 +182,7 @@ local function leave_workflow(j)
   if redis.call('ZREM', members, j.id) == 0 then -- it was let go since it was read
     return
   end
-  count_in_workflow(j)
+  transitions.count_in_workflow(j)
   if j.gate and redis.call('EXISTS', members, key('job', j.workflow)) == 0 then
     redis.call('UNLINK', counts)
   end
@@ -215,7 +215,7 @@ function remove.some(j, budget)
     if j.group then
       leave_group(j)
     end
-    end_wait_for_repetition(j)
+    transitions.end_wait_for_repetition(j)
     local keys = {}
     for i, part in ipairs(PARTS) do
       keys[i] = key(part, j.id)

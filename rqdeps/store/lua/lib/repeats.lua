@@ -31,7 +31,7 @@ end
 -- Lets a job rest that has finished. Says whether it would have had another life, also to a second sending.
 function repeats.stop(j)
   if j.repeat_due then
-    end_wait_for_repetition(j)
+    transitions.end_wait_for_repetition(j)
     job.drop(j, { 'repeat_due' })
     j.stop = '1'
     redis.call('HSET', key('job', j.id), 'stop', 1)
