@@ -8,11 +8,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from rqdeps.enqueueing import carry_on_cascades
 from rqdeps.job_record import JobRecord
 from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.reading import fetch_fields
 from rqdeps.store import Conversation, Store
-from rqdeps.store.calls import claims, upkeep
+from rqdeps.store.calls import claims
 from rqdeps.worker.held import Held
 from rqdeps.worker.options import WorkerOptions
 from rqdeps.worker.simple import Loop
@@ -66,8 +67,7 @@ class AtOnce(Loop):
         holder = f"{self._options.name}.{self._taken}"
         call = claims.take(job_id, holder=holder, lease_ms=self._options.lease_ms)
         claimed, left = self._store.run(call)
-        while left:
-            left = self._store.run(upkeep.cascade())
+        self._store.perform(carry_on_cascades(left))
         return None if claimed is None else Held.of(claimed, now=time.monotonic(), begins=True)
 
 
