@@ -16,7 +16,7 @@ from rqdeps.store import Conversation, Store
 from rqdeps.store.calls import claims
 from rqdeps.worker.held import Held
 from rqdeps.worker.options import WorkerOptions
-from rqdeps.worker.simple import Loop
+from rqdeps.worker.simple import Runner
 
 
 def run_at_once(store: Store, queue: str, job_ids: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ def run_at_once(store: Store, queue: str, job_ids: Sequence[str]) -> None:
     AtOnce(store, queue).run_jobs(job_ids)
 
 
-class AtOnce(Loop):
+class AtOnce(Runner):
     """Claims jobs by their ids, and runs them here. It is no worker: nobody hears of it, and it looks after nothing.
 
     Args:
@@ -45,7 +45,6 @@ class AtOnce(Loop):
         super().__init__(store, WorkerOptions(f"at-once-{os.getpid()}-{secrets.token_hex(2)}", [queue]))
         self._queue = queue
         self._taken = 0
-        self.stop()  # so that no report claims other jobs
 
     def run_jobs(self, job_ids: Sequence[str]) -> None:
         """Runs jobs, and what they release or spawn."""
