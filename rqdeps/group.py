@@ -53,7 +53,7 @@ class Group:
             NoSuchGroupError: there is none.
         """
         group = cls(connection, name, url=url)
-        if not group._store.perform(_ids_in(name)):
+        if not group._store.run(groups.members(name)):
             raise NoSuchGroupError(name)
         return group
 

@@ -349,12 +349,15 @@ def refresh(job: JobRecord) -> Conversation[None]:
     job.load(fields)
 
 
-def call_of(job: JobRecord, codec: Codec) -> Conversation[tuple[tuple[Any, ...], dict[str, Any]]]:
+def call_of(
+    job: JobRecord, codec: Codec, *, as_read: bool = False
+) -> Conversation[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Reads a job's arguments, by position and by name; outputs of other jobs appear as ``Output``.
 
     Args:
         job: the job.
         codec: how values are read.
+        as_read: whether the server need not be asked where they are in what was read of the job.
 
     Raises:
         NoSuchJobError: it has been deleted.
@@ -362,12 +365,16 @@ def call_of(job: JobRecord, codec: Codec) -> Conversation[tuple[tuple[Any, ...],
     """
     if job.draft is not None:
         return codec.decode_call(job.draft.payload, lambda output: output)
-    payload, _ = yield from opened_payload(job)
+    payload, _ = yield from opened_payload(job, as_read=as_read)
     return codec.decode_call(payload, lambda output: output)
 
 
-def opened_payload(job: JobRecord) -> Conversation[tuple[bytes, list[str]]]:
+def opened_payload(job: JobRecord, *, as_read: bool = False) -> Conversation[tuple[bytes, list[str]]]:
     """A job's payload, once its signature has been checked, and the ids of the jobs that this one stands in for.
+
+    Args:
+        job: the job.
+        as_read: whether the server need not be asked where the payload is in what was read of the job.
 
     Raises:
         NoSuchJobError: it has been deleted.
@@ -375,7 +382,9 @@ def opened_payload(job: JobRecord) -> Conversation[tuple[bytes, list[str]]]:
     """
     if job._loaded is None:
         yield from refresh(job)
-    _, sealed = yield from ask(reads.read_part(job.id, "payload"))
+    sealed = job._fields.get("payload") if as_read else None
+    if sealed in (None, reads.ELSEWHERE):
+        _, sealed = yield from ask(reads.read_part(job.id, "payload"))
     if sealed is None:
         raise NoSuchJobError(job.id)
     return unseal_payload(sealed, job.id, job.origin, job.func_name, job.signed_options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rqdeps.status import JobStatus
+from rqdeps.status import JobStatus, check_status
 from rqdeps.store import Conversation
 from rqdeps.store.calls import reads
 from rqdeps.store.conversation import ask
@@ -40,7 +40,7 @@ def ids_in(queue: str, status: object, offset: object, length: object) -> Conver
         TypeError: ``offset`` or ``length`` is no number.
         ValueError: one of them is negative, or there is no such status.
     """
-    wanted = _status(status).value
+    wanted = check_status(status).value
     first, most = _natural(offset, "offset"), MOST_JOBS if length == -1 else _natural(length, "length")
     found: list[str] = []
     while first >= 0 and len(found) < most:
@@ -59,7 +59,7 @@ def slice_of(queue: str, status: object, start: int, end: int, *, desc: bool) ->
         end: the last place, which belongs to it; -1 for the last of all.
         desc: whether to count from the end, and list the last first.
     """
-    wanted = _status(status)
+    wanted = check_status(status)
     if not desc and start >= 0 and end == -1:
         return (yield from ids_in(queue, wanted, start, MOST_JOBS))
     count = (yield from counts_of(queue))[wanted]
@@ -70,13 +70,6 @@ def slice_of(queue: str, status: object, start: int, end: int, *, desc: bool) ->
     offset = count - 1 - last if desc else first
     found = yield from ids_in(queue, wanted, offset, last - first + 1)
     return found[::-1] if desc else found
-
-
-def _status(status: object) -> JobStatus:
-    try:
-        return JobStatus(status)
-    except ValueError:
-        raise ValueError(f"there is no status {status!r}; there are: {', '.join(JobStatus)}") from None
 
 
 def _natural(number: object, name: str) -> int:

@@ -85,11 +85,6 @@ class Queue(Enqueuer, QueueContents):
         return f"Queue({self.name!r})"
 
     @property
-    def store(self) -> Store:
-        """The deployment that the queue is part of."""
-        return self._store
-
-    @property
     def codec(self) -> Codec:
         """How values are written and read."""
         return self._store.codec

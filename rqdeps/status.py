@@ -30,6 +30,18 @@ class JobStatus(str, Enum):
         return self in TERMINAL_STATUSES
 
 
+def check_status(status: object) -> JobStatus:
+    """The status, if there is such a one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return JobStatus(status)
+    except ValueError:
+        raise ValueError(f"there is no status {status!r}; there are: {', '.join(JobStatus)}") from None
+
+
 TERMINAL_STATUSES = frozenset(
     {
         JobStatus.FINISHED,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rqdeps.errors import RqdepsError
-from rqdeps.from_rq import marks
 from rqdeps.from_rq.marks import Mark
-from rqdeps.from_rq.moving import Observer
+from rqdeps.from_rq.moving import Observer, discard, let_go
 from rqdeps.from_rq.report import Report
 from rqdeps.from_rq.server import RqServer, pages_of
 from rqdeps.from_rq.target import Standing, Target
@@ -37,7 +36,7 @@ def finish(rq: RqServer, target: Target, report: Report, observer: Observer) -> 
     """
     found = _read(rq)
     for page in pages_of([mark for mark in found if mark.step != "taken"]):
-        report.discarded += _discard(rq, target, page, observer)
+        report.discarded += discard(rq, target, page, observer)
     for page in pages_of([mark for mark in found if mark.step == "taken"]):
         report.released += _let_go(rq, target, page, observer)
 
@@ -47,31 +46,15 @@ def _read(rq: RqServer) -> list[Mark]:
     return sorted(found, key=lambda mark: (mark.run, mark.number))
 
 
-def _discard(rq: RqServer, target: Target, found: Sequence[Mark], observer: Observer) -> int:
-    """Deletes jobs of which RQ still has its own. Their marks are changed first, so that nobody takes them then."""
-    changed = rq.change_marks([(mark.job_id, mark.text, marks.discarding(mark.run, mark.gate)) for mark in found])
-    mine = [mark for mark, is_so in zip(found, changed, strict=True) if is_so]
-    observer("given up")
-    target.discard({mark.job_id: mark.run for mark in mine}, {mark.gate for mark in mine})
-    observer("discarded")
-    rq.change_marks([(mark.job_id, marks.discarding(mark.run, mark.gate), "") for mark in mine])
-    observer("unmarked discarded")
-    return len(mine)
-
-
 def _let_go(rq: RqServer, target: Target, found: Sequence[Mark], observer: Observer) -> int:
     """Lets jobs go that RQ does not have any more. Those that are gone in rqdeps too have run, and expired since."""
-    runs = {mark.job_id: mark.run for mark in found}
-    standings = target.standings(runs)
+    standings = target.standings({mark.job_id: mark.run for mark in found})
     for mark in _elsewhere(found, standings, target):
         raise RqdepsError(
             f"an earlier run has taken job {mark.job_id!r} and others out of RQ for rqdeps at {mark.target}, and was "
             f"interrupted: run it again for there first, with --url (this is {target.address})"
         )
-    target.let_go(runs)
-    observer("let go")
-    rq.change_marks([(mark.job_id, mark.text, "") for mark in found])
-    observer("unmarked")
+    let_go(rq, target, found, observer)
     return len(found)
 
 

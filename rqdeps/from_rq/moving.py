@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.errors import ConnectionUnavailableError, DuplicateJobError, RqdepsError
 from rqdeps.from_rq import marks
+from rqdeps.from_rq.marks import Mark
 from rqdeps.from_rq.server import RqServer, StoredJob, Taking, Waiting
 from rqdeps.from_rq.target import Target
 
@@ -164,27 +165,48 @@ class Mover:
 
     def _discard(self, graphs: Sequence[Graph]) -> None:
         """Deletes what was staged, but for what never had a mark of this run."""
-        if not graphs:
-            return
-        job_ids = [job.data.id for job in _jobs_of(graphs)]
-        mine = self._rq.change_marks(
-            [(each, marks.staged(self._run, self._gate), marks.discarding(self._run, self._gate)) for each in job_ids]
-        )
-        self._after("given up")
-        discarded = [job_id for job_id, is_mine in zip(job_ids, mine, strict=True) if is_mine]
-        self._target.discard(dict.fromkeys(discarded, self._run), [self._gate])
-        self._after("discarded")
-        self._rq.change_marks([(job_id, marks.discarding(self._run, self._gate), "") for job_id in discarded])
-        self._after("unmarked discarded")
+        if graphs:
+            text = marks.staged(self._run, self._gate)
+            found = [Mark.read(job.data.id, text) for job in _jobs_of(graphs)]
+            discard(self._rq, self._target, found, self._after)
 
     def _let_go(self, graphs: Sequence[Graph]) -> None:
-        job_ids = [job.data.id for job in _jobs_of(graphs)]
-        if not job_ids:
-            return
-        self._target.let_go(dict.fromkeys(job_ids, self._run))
-        self._after("let go")
-        self._rq.change_marks([(job_id, self._taken_marks.pop(job_id), "") for job_id in job_ids])
-        self._after("unmarked")
+        if graphs:
+            found = [Mark.read(job.data.id, self._taken_marks.pop(job.data.id)) for job in _jobs_of(graphs)]
+            let_go(self._rq, self._target, found, self._after)
+
+
+def discard(rq: RqServer, target: Target, found: Sequence[Mark], observer: Observer) -> int:
+    """Deletes jobs in rqdeps that were staged, of which RQ still has its own.
+
+    Their marks are changed first, so that nobody takes them then. Those whose mark is another by now are left to
+    whoever changed it.
+
+    Args:
+        rq: RQ's server.
+        target: rqdeps.
+        found: the marks of the jobs.
+        observer: is called after each step with its name.
+
+    Returns:
+        How many marks were as they were found.
+    """
+    changed = rq.change_marks([(mark.job_id, mark.text, marks.discarding(mark.run, mark.gate)) for mark in found])
+    mine = [mark for mark, is_so in zip(found, changed, strict=True) if is_so]
+    observer("given up")
+    target.discard({mark.job_id: mark.run for mark in mine}, {mark.gate for mark in found})
+    observer("discarded")
+    rq.change_marks([(mark.job_id, marks.discarding(mark.run, mark.gate), "") for mark in mine])
+    observer("unmarked discarded")
+    return len(mine)
+
+
+def let_go(rq: RqServer, target: Target, found: Sequence[Mark], observer: Observer) -> None:
+    """Lets jobs go in rqdeps that were taken out of RQ, in this order. Takes what ``discard`` does."""
+    target.let_go({mark.job_id: mark.run for mark in found})
+    observer("let go")
+    rq.change_marks([(mark.job_id, mark.text, "") for mark in found])
+    observer("unmarked")
 
 
 def _jobs_of(graphs: Iterable[Graph]) -> list[Prepared]:

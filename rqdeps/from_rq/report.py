@@ -11,6 +11,7 @@ from rqdeps.from_rq.layout import PLACES
 from rqdeps.from_rq.planning import Staying
 from rqdeps.from_rq.server import Waiting
 from rqdeps.from_rq.translation import new_id_of
+from rqdeps.text import times
 
 #: How many jobs that stay are listed, unless all are asked for as JSON.
 LISTED = 100
@@ -43,7 +44,6 @@ class Report:
         """Notes jobs that were moved, or would be."""
         for one in jobs:
             self.moved[one.queue, one.place] += 1
-            self.staying.pop(one.id, None)
             if new_id_of(one.id) != one.id:
                 self.renamed[one.id] = new_id_of(one.id)
 
@@ -58,19 +58,19 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """What to tell a person."""
-        verb = "would be " if self.is_dry else ""
+        was = "would be" if self.is_dry else "was"
         if self.released:
-            yield f"{_jobs(self.released)} that an earlier run had taken out of RQ {verb or 'was '}let go in rqdeps"
+            yield f"{times(self.released, 'job')} that an earlier run had taken out of RQ {was} let go in rqdeps"
         if self.discarded:
-            yield f"{_jobs(self.discarded)} that an earlier run had only prepared {verb or 'was '}deleted in rqdeps"
-        yield f"{_jobs(self.count)} {'would be moved' if self.is_dry else 'moved'}"
+            yield f"{times(self.discarded, 'job')} that an earlier run had only prepared {was} deleted in rqdeps"
+        yield f"{times(self.count, 'job')} {'would be moved' if self.is_dry else 'moved'}"
         for queue in sorted({queue for queue, _ in self.moved}):
             counts = [(self.moved[queue, place], _WORDS[place]) for place in PLACES]
             yield f"  {queue}: {', '.join(f'{count} {word}' for count, word in counts if count)}"
         for old, new in self.renamed.items():
             yield f"  {old!r} is {new!r} now"
         if self.staying:
-            yield f"{_jobs(len(self.staying))} {'would stay' if self.is_dry else 'stayed'} in RQ"
+            yield f"{times(len(self.staying), 'job')} {'would stay' if self.is_dry else 'stayed'} in RQ"
         for one in list(self.staying.values())[:LISTED]:
             yield f"  {one.id} ({one.queue}): {one.reason}"
         if len(self.staying) > LISTED:
@@ -90,7 +90,3 @@ class Report:
             "discarded_of_earlier_run": self.discarded,
             "staying": [{"id": one.id, "queue": one.queue, "reason": one.reason} for one in self.staying.values()],
         }
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job" if count == 1 else f"{count} jobs"

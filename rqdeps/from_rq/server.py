@@ -14,6 +14,7 @@ from typing import Any, cast
 from redis import Redis
 
 from rqdeps.from_rq.layout import PLACES, STATUS_IN, Layout, Place
+from rqdeps.store.calls.call import counted
 
 #: How many jobs are read in one round trip.
 PAGE = 500
@@ -206,13 +207,11 @@ class RqServer:
         return found, taken, running
 
     def _rate_limited(self, queues: set[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for limit in self._client.smembers(self.layout.rate_limits):
-            for job_id in self._client.zrange(self.layout.rate_limited(limit.decode()), 0, -1):
-                origin = self._client.hget(self.layout.job(job_id.decode()), "origin") or b""
-                if origin.decode() in queues:
-                    found[job_id.decode()] = origin.decode()
-        return found
+        limits = self._client.smembers(self.layout.rate_limits)
+        keys = [self.layout.rate_limited(limit.decode()) for limit in limits]
+        job_ids = [job_id.decode() for key in keys for job_id in self._client.zrange(key, 0, -1)]
+        origins = {job_id: (origin or b"").decode() for job_id, (origin,) in self._fields(job_ids, ["origin"])}
+        return {job_id: origin for job_id, origin in origins.items() if origin in queues}
 
     def _facts(self, job_ids: Iterable[str]) -> dict[str, tuple[str, tuple[str, ...], bool]]:
         """Status, dependencies, and whether these may fail, of those jobs that there are."""
@@ -250,7 +249,7 @@ class RqServer:
         numbers = {names: number for number, names in enumerate(name_lists, 1)}
         args: list[Any] = [self.layout.prefix, MARGIN, len(name_lists)]
         for names in name_lists:
-            args += _counted(names)
+            args += counted(names)
         args.append(len(graphs))
         for graph in graphs:
             args.append(len(graph))
@@ -294,13 +293,9 @@ def _taking_args(job: Taking, names: int) -> list[Any]:
     return [
         *(job.mark, job.before, job.after),
         *(waiting.id, waiting.place, waiting.queue, waiting.score, names, stored.digest, stored.text("group_id")),
-        *_counted(stored.dependents),
-        *_counted(job.outside),
+        *counted(stored.dependents),
+        *counted(job.outside),
     ]
-
-
-def _counted(items: Sequence[str]) -> list[Any]:
-    return [len(items), *items]
 
 
 def pages_of(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

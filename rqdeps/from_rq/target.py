@@ -73,18 +73,14 @@ class Target:
         own = [job_id for job_id, how in standings.items() if how in (Standing.HELD, Standing.CANCELED)]
         self._store.perform(_delete(own))
 
-    def let_go(self, runs: Mapping[str, str]) -> dict[str, Standing]:
+    def let_go(self, runs: Mapping[str, str]) -> None:
         """Lets those jobs go that a run has staged and that are still held, in this order.
 
         Args:
             runs: by id, the run that has staged each.
-
-        Returns:
-            How the jobs stood before.
         """
         standings = self.standings(runs)
         self._store.perform(_release([job_id for job_id in runs if standings[job_id] is Standing.HELD]))
-        return standings
 
 
 def _standing(fields: Mapping[str, bytes] | None, run: str) -> Standing:

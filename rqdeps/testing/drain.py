@@ -23,7 +23,7 @@ from rqdeps.worker.following import Handler
 from rqdeps.worker.held import Held
 from rqdeps.worker.messages import Task
 from rqdeps.worker.options import WorkerOptions
-from rqdeps.worker.simple import Loop
+from rqdeps.worker.simple import Runner
 
 #: What a job may raise that tells of the job. Anything else beyond ``Exception`` tells of the test: Ctrl-C, or what
 #: pytest raises where a test is to end.
@@ -87,7 +87,7 @@ class Stage:
         self.pass_time(max(0, self._began_at_ms + self._task.timeout_ms - self.clock.ahead_ms))
 
 
-class Drain(Loop):
+class Drain(Runner):
     """Runs what is ready, one job after the other, until nothing is.
 
     Args:
@@ -105,7 +105,6 @@ class Drain(Loop):
         self._wanted = queues
         self._stage = stage
         self._handlers = handlers
-        self.stop()  # so that no report claims the next job: nothing is held when an exception is raised
         self._error: BaseException | None = None
 
     def run_ready(self, *, raises: bool, most: int) -> list[Run]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rqdeps.codec import SerializerChoice
 from rqdeps.durations import to_ms
 from rqdeps.functions import path_of
+from rqdeps.ids import check_queue_name
 from rqdeps.job import Job
 from rqdeps.queue import Queue
 from rqdeps.store import Store, connect
@@ -85,7 +86,7 @@ class FakeQueue(Queue):
         """Another queue of the same deployment: ``drain`` and ``advance`` of either are for both."""
         other = FakeQueue.__new__(FakeQueue)
         other.__dict__.update(self.__dict__)
-        other.name = Queue.on(name, self._store).name
+        other.name = check_queue_name(name)
         return other
 
     def take_over(self, *places: Place) -> None:

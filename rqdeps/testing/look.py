@@ -10,15 +10,11 @@ from rqdeps.job import Job
 from rqdeps.job_record import call_of
 from rqdeps.overview import MOST_JOBS, counts_per_queue, ids_in
 from rqdeps.reading import fetch_fields
-from rqdeps.signing import unseal_payload
 from rqdeps.store import Store
 from rqdeps.testing.wanted import Function, Wanted, WantedOptions
 
 #: How many jobs are named of those that there are.
 _MOST_NAMED = 12
-
-#: What stands in a job's hash for a value that is too long for it.
-_ELSEWHERE = b"@"
 
 
 class Look:
@@ -82,11 +78,7 @@ class SeenJob(Job[Any]):
 
     @cached_property
     def _call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        sealed = self._fields["payload"]
-        if sealed == _ELSEWHERE:
-            return self._store.perform(call_of(self, self.codec))
-        payload, _ = unseal_payload(sealed, self.id, self.origin, self.func_name, self.signed_options)
-        return self.codec.decode_call(payload, lambda output: output)
+        return self._store.perform(call_of(self, self.codec, as_read=True))
 
 
 def all_jobs(store: Store) -> list[Job[Any]]:

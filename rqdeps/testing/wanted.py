@@ -13,7 +13,7 @@ from rqdeps.durations import format_time, to_ms
 from rqdeps.functions import path_of
 from rqdeps.job import Job
 from rqdeps.queue import Queue
-from rqdeps.status import JobStatus
+from rqdeps.status import JobStatus, check_status
 from rqdeps.testing.calls import argument_differences, bound, check_there
 
 #: By how much two times may differ that are meant to be the same.
@@ -74,8 +74,8 @@ class Wanted:
                 known = ", ".join(WantedOptions.__annotations__)
                 raise TypeError(f"nothing is known of {name}= in a job that is wanted, but of {known}")
         check_there(self.function)
-        if (status := self.options.get("status")) is not None and status not in set(JobStatus):
-            raise ValueError(f"there is no status {status!r}; there are: {', '.join(JobStatus)}")
+        if (status := self.options.get("status")) is not None:
+            check_status(status)
 
     @property
     def path(self) -> str:

@@ -8,14 +8,15 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from rqdeps.enqueueing import carry_on_cascades
 from rqdeps.job_record import JobRecord
 from rqdeps.lineage import dependents_of, spawned_by
 from rqdeps.reading import fetch_fields
 from rqdeps.store import Conversation, Store
-from rqdeps.store.calls import claims, upkeep
+from rqdeps.store.calls import claims
 from rqdeps.worker.held import Held
 from rqdeps.worker.options import WorkerOptions
-from rqdeps.worker.simple import Loop
+from rqdeps.worker.simple import Runner
 
 
 def run_at_once(store: Store, queue: str, job_ids: Sequence[str]) -> None:
@@ -32,7 +33,7 @@ def run_at_once(store: Store, queue: str, job_ids: Sequence[str]) -> None:
     AtOnce(store, queue).run_jobs(job_ids)
 
 
-class AtOnce(Loop):
+class AtOnce(Runner):
     """Claims jobs by their ids, and runs them here. It is no worker: nobody hears of it, and it looks after nothing.
 
     Args:
@@ -44,7 +45,6 @@ class AtOnce(Loop):
         super().__init__(store, WorkerOptions(f"at-once-{os.getpid()}-{secrets.token_hex(2)}", [queue]))
         self._queue = queue
         self._taken = 0
-        self.stop()  # so that no report claims other jobs
 
     def run_jobs(self, job_ids: Sequence[str]) -> None:
         """Runs jobs, and what they release or spawn."""
@@ -66,8 +66,7 @@ class AtOnce(Loop):
         holder = f"{self._options.name}.{self._taken}"
         call = claims.take(job_id, holder=holder, lease_ms=self._options.lease_ms)
         claimed, left = self._store.run(call)
-        while left:
-            left = self._store.run(upkeep.cascade())
+        self._store.perform(carry_on_cascades(left))
         return None if claimed is None else Held.of(claimed, now=time.monotonic(), begins=True)
 
 

@@ -48,85 +48,40 @@ _BREAKS, _LARGE = 5, 1 << 20
 _LOOKS_PER_LEASE = 6
 
 
-class Loop:
-    """Claims a job, runs it here, reports it while claiming the next, and so on.
+class Runner:
+    """Runs jobs here that it has claimed, one after the other, each until its outcome is reported.
 
     Args:
         store: the deployment.
         options: how to work; the number of processes has no meaning here.
+
+    Attributes:
+        jobs_done: how many it has run.
     """
 
     def __init__(self, store: Store, options: WorkerOptions) -> None:
         self._store = store
         self._options = options
-        inbox = Inbox(self._cannot_stop, self.stop)
-        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, inbox.hear)
         self._holder = Holder(options)
-        self._idleness = Idleness(options.max_idle_ms)
         self._handlers: Sequence[Handler] = ()
         self._held: Held | None = None
         self._has_run = False  # what it holds, which is being reported
-        self._over = threading.Event()
         self._has_ended = threading.Event()
-        self._keeping_up = threading.Lock()
         self.jobs_done = 0
 
-    def run(self) -> int:
-        """Works until stopped, or in burst mode until nothing is left. Returns the exit code.
+    # What workers, and tests, do otherwise
 
-        Raises:
-            SetUpError: it can't be set up.
-        """
-        ready = load(self._options.horse, self._store.codec)
-        initialise(ready)
-        self._handlers = ready.exception_handlers
-        try:
-            with self._taking_care(self._keep_up), self._stopping_on_signals():
-                self._work()
-        finally:
-            with suppress(ConnectionUnavailableError):
-                self._store.run(upkeep.depart(self._options.name))
-        return 0
+    def _wants_another(self) -> bool:
+        """Whether a report claims the next job; else nothing is held once a job has been reported."""
+        return False
 
-    def stop(self) -> None:
-        """Ends the work after the job that runs."""
-        self._over.set()
+    def _keep_up(self, ask: Ask) -> None:
+        """Does what is due while a job runs that takes long."""
 
-    @contextmanager
-    def _stopping_on_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end the work after the job that runs. Python handles signals in the main thread only."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def _execute(self, task: Task) -> Ran:
+        return execute(task, self._store)
 
-        def on_signal(number: int, stack: FrameType | None) -> None:
-            log.warning("%s: finishing what runs, then ending", signal.Signals(number).name)
-            self.stop()
-
-        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _work(self) -> None:
-        while not self._over.is_set():
-            self._keep_up(self._ask)
-            self._held = self._claim(self._settle(None, want=1)[0])
-            has_work = self._held is not None
-            while self._held is not None:
-                self._keep_up(self._ask)
-                self._held = self._claim(self._run_and_report(self._held))
-            if self._is_enough() or self._idleness.is_over(has_work=has_work):
-                return
-            if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
-                return
-            self._over.wait(_PAUSE)
-
-    def _is_enough(self) -> bool:
-        maximum = self._options.max_jobs
-        return self._over.is_set() or (maximum is not None and self.jobs_done >= maximum)
+    # From the claim to the report
 
     def _run_and_report(self, held: Held) -> Settled:
         self._held, self._has_run = held, False
@@ -143,12 +98,9 @@ class Loop:
         what_follows(task, ran, self._handlers).run()
         return held.outcome(ran.report), ran.report.duration_ns
 
-    def _execute(self, task: Task) -> Ran:
-        return execute(task, self._store)
-
     def _report(self, held: Held, outcome: Outcome, duration_ns: int) -> Settled:
-        """Reports an outcome and claims the next job. When the server refuses the outcome, the job fails for that."""
-        want = 0 if self._is_enough() else 1
+        """Reports an outcome, and claims the next job if wanted. What the server refuses fails the job."""
+        want = 1 if self._wants_another() else 0
         try:
             settled, again = self._settle(outcome, want=want)
         except (ReportRefusedError, ResponseError) as refusal:
@@ -213,12 +165,6 @@ class Loop:
             return None
         return Held.of(settled.claimed[0], now=time.monotonic(), begins=True)
 
-    def _keep_up(self, ask: Ask) -> None:
-        with self._keeping_up:
-            while (due := self._upkeep.due_call()) is not None:
-                call, then = due
-                then(ask(call))
-
     def _ask(self, call: Call[T]) -> T:
         """Makes a call, again and again while the server does not answer."""
         while True:
@@ -231,9 +177,9 @@ class Loop:
     # Beside a job that takes long: a thread
 
     @contextmanager
-    def _taking_care(self, keep_up: Callable[[Ask], None] = lambda ask: None) -> Iterator[None]:
-        """While entered, the lease of the job that runs is renewed, and the queues are looked after as between jobs."""
-        caretaker = threading.Thread(target=self._take_care, args=[keep_up], name="rqdeps-care", daemon=True)
+    def _taking_care(self) -> Iterator[None]:
+        """While entered, the lease of the job that runs is renewed, and what is due is done as between jobs."""
+        caretaker = threading.Thread(target=self._take_care, name="rqdeps-care", daemon=True)
         caretaker.start()
         try:
             yield
@@ -241,22 +187,16 @@ class Loop:
             self._has_ended.set()
             caretaker.join()
 
-    def _take_care(self, keep_up: Callable[[Ask], None]) -> None:
+    def _take_care(self) -> None:
         while not self._has_ended.wait(min(1.0, self._options.lease_ms / 1000 / _LOOKS_PER_LEASE)):
             held = self._held
             if held is None or self._has_run:
                 continue
             try:
                 self._renew(held)
-                keep_up(self._store.run)
+                self._keep_up(self._store.run)
             except (ConnectionUnavailableError, RedisError) as error:
                 log.debug("%s; trying again", error)  # the main thread says it aloud if it lasts
-
-    def _cannot_stop(self, wanted: list[tuple[str, int]]) -> None:
-        for job_id, _ in wanted:
-            log.warning(
-                "job %s runs on: it was asked to stop, which works only for jobs in processes of their own", job_id
-            )
 
     def _renew(self, held: Held) -> None:
         now = time.monotonic()
@@ -269,4 +209,90 @@ class Loop:
             log.warning(
                 "the claim of job %s was lost: it runs on, as it can't be stopped here, but its outcome does not count",
                 held.claim.id,
+            )
+
+
+class Loop(Runner):
+    """A worker's: claims a job, runs it here, reports it while claiming the next, and so on.
+
+    Args:
+        store: the deployment.
+        options: how to work; the number of processes has no meaning here.
+    """
+
+    def __init__(self, store: Store, options: WorkerOptions) -> None:
+        super().__init__(store, options)
+        inbox = Inbox(self._cannot_stop, self.stop)
+        self._upkeep = Upkeep(options.name, options.queues, 1, options.lease_ms, inbox.hear)
+        self._idleness = Idleness(options.max_idle_ms)
+        self._over = threading.Event()
+        self._keeping_up = threading.Lock()
+
+    def run(self) -> int:
+        """Works until stopped, or in burst mode until nothing is left. Returns the exit code.
+
+        Raises:
+            SetUpError: it can't be set up.
+        """
+        ready = load(self._options.horse, self._store.codec)
+        initialise(ready)
+        self._handlers = ready.exception_handlers
+        try:
+            with self._taking_care(), self._stopping_on_signals():
+                self._work()
+        finally:
+            with suppress(ConnectionUnavailableError):
+                self._store.run(upkeep.depart(self._options.name))
+        return 0
+
+    def stop(self) -> None:
+        """Ends the work after the job that runs."""
+        self._over.set()
+
+    @contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end the work after the job that runs. Python handles signals in the main thread only."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_signal(number: int, stack: FrameType | None) -> None:
+            log.warning("%s: finishing what runs, then ending", signal.Signals(number).name)
+            self.stop()
+
+        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _work(self) -> None:
+        while not self._over.is_set():
+            self._keep_up(self._ask)
+            self._held = self._claim(self._settle(None, want=1)[0])
+            has_work = self._held is not None
+            while self._held is not None:
+                self._keep_up(self._ask)
+                self._held = self._claim(self._run_and_report(self._held))
+            if not self._wants_another() or self._idleness.is_over(has_work=has_work):
+                return
+            if self._options.burst and not self._ask(upkeep.pending(self._options.queues)):
+                return
+            self._over.wait(_PAUSE)
+
+    def _wants_another(self) -> bool:
+        maximum = self._options.max_jobs
+        return not self._over.is_set() and (maximum is None or self.jobs_done < maximum)
+
+    def _keep_up(self, ask: Ask) -> None:
+        with self._keeping_up:
+            while (due := self._upkeep.due_call()) is not None:
+                call, then = due
+                then(ask(call))
+
+    def _cannot_stop(self, wanted: list[tuple[str, int]]) -> None:
+        for job_id, _ in wanted:
+            log.warning(
+                "job %s runs on: it was asked to stop, which works only for jobs in processes of their own", job_id
             )

@@ -201,7 +201,7 @@ class Worker:
     #: How the last ``work`` ended, for a process to exit with: 1 if it was forced to end.
     exit_code = 0
 
-    def _options(self, burst: bool, max_jobs: int | None, max_idle_ms: int | None = None) -> WorkerOptions:
+    def _options(self, burst: bool, max_jobs: int | None, max_idle_ms: int | None) -> WorkerOptions:
         if max_jobs is not None and max_jobs < 1:
             raise ValueError(f"max_jobs is at least 1, not {max_jobs}")
         self._store.open()

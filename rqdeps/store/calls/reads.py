@@ -12,12 +12,15 @@ from rqdeps.store.calls.call import Call, counted, pairs, text, texts
 from rqdeps.store.calls.enqueue import EdgeKind
 from rqdeps.text import error_line
 
+#: What stands in a job's hash for a payload or a result that is too long for it.
+ELSEWHERE = b"@"
+
 #: The place before that of every dependent.
 BEFORE_ALL = -1
 
 
 def fetch(job_ids: Sequence[str]) -> Call[list[dict[str, bytes] | None]]:
-    """The fields of jobs, ``None`` where there is no such job. A long payload or result reads ``@``."""
+    """The fields of jobs, ``None`` where there is no such job. A long payload or result reads ``ELSEWHERE``."""
     return Call("fetch", counted(job_ids), lambda reply: [pairs(fields) or None for fields in reply], writes=False)
 
 

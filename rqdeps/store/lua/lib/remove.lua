@@ -215,7 +215,6 @@ function remove.some(j, budget)
     if j.group then
       leave_group(j)
     end
-    transitions.end_wait_for_repetition(j)
     local keys = {}
     for i, part in ipairs(PARTS) do
       keys[i] = key(part, j.id)
