@@ -1,0 +1,111 @@
+"""One run: every measurement, repetition by repetition, each queue in turn, so that what disturbs hits all alike."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.bench import Bench, Scale
+from benchmarks.catalogue import Listing
+from benchmarks.environments import interpreter_for
+from benchmarks.errors import BenchmarkError, LacksError, SkippedError
+from benchmarks.figures import Measurement
+from benchmarks.processes import Program
+from benchmarks.results import Measured, Results, Subject
+from benchmarks.server import Server
+
+#: Tells people what is being done.
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Run:
+    """What one run does.
+
+    Attributes:
+        server: the server, which nobody else uses.
+        scale: how much is measured.
+        measurements: what is measured.
+        repetitions: how often.
+        folder: where jobs write, and workers log.
+        tell: is told what comes next.
+        keep: is given the results, each time that there are more.
+    """
+
+    server: Server
+    scale: Scale
+    measurements: Sequence[Measurement]
+    repetitions: int
+    folder: Path
+    tell: Tell
+    keep: Callable[[Results], None]
+
+    def measure(self, listings: Sequence[Listing], *, fresh: bool = False) -> Results:
+        """Measures queues.
+
+        Args:
+            listings: the queues, the one first that the others are compared with.
+            fresh: whether the peers' environments are made anew.
+        """
+        results = Results(self._about())
+        benches = []
+        for listing in listings:
+            subject = Subject(listing.name, settings=listing.settings, lacks=listing.lacks)
+            results.subjects.append(subject)
+            try:
+                benches.append(self._bench(listing, subject, fresh=fresh))
+            except SkippedError as reason:
+                subject.skipped = str(reason)
+                self.tell(f"{listing.name}: not measured, {reason}")
+        total = len(self.measurements) * self.repetitions * len(benches)
+        for measurement in self.measurements:
+            for repetition in range(1, self.repetitions + 1):
+                for bench in benches:
+                    done = len(results.measured)
+                    name = bench.listing.name
+                    if any(results.obstacles(name, measurement.name)):
+                        total -= 1
+                        continue  # what did not come about once takes long not to come about again
+                    self.tell(f"[{done + 1}/{total}] {name}: {measurement.name}, repetition {repetition}")
+                    results.measured.append(self._once(bench, measurement))
+                    self.keep(results)
+        return results
+
+    def _about(self) -> dict[str, str]:
+        return {
+            "date": machine.now(),
+            "machine": machine.machine(),
+            "server": self.server.says(),
+            "Python": machine.python(),
+            "commit of rqdeps": machine.commit(),
+            "scale": f"{self.scale.name}, {self.repetitions} repetitions",
+        }
+
+    def _bench(self, listing: Listing, subject: Subject, *, fresh: bool) -> Bench:
+        self.tell(f"{listing.name}: looking for its environment, or making it")
+        python = interpreter_for(listing, fresh=fresh)
+        bench = Bench(self.server, listing, Program(python, self.folder), self.scale, self.folder)
+        asked = [str(python), "-c", "import platform; print(platform.python_version())"]
+        subject.python = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        self.server.clear()
+        try:
+            with bench.adapter() as adapter:
+                subject.version = adapter.version()
+        except BenchmarkError as error:
+            raise SkippedError(f"its adapter does not start: {error}") from error
+        return bench
+
+    def _once(self, bench: Bench, measurement: Measurement) -> Measured:
+        measured = Measured(bench.listing.name, measurement.name)
+        self.server.clear()
+        try:
+            measured.figures = dict(measurement.measure(bench))
+        except LacksError as lack:
+            measured.lacks = str(lack)
+        except Exception as error:  # a queue that breaks is a cell in the table, and the others go on
+            measured.error = str(error) if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {error}"
+            self.tell(f"{bench.listing.name}: {measurement.name}: {measured.error}")
+        return measured
