@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -18,6 +19,9 @@ from benchmarks.queues.adapter import Step
 
 #: Seconds that one call may take.
 CALL_LIMIT = 120
+
+#: Seconds that an adapter has to let go of what it holds.
+CLOSE_LIMIT = 2
 
 #: Seconds that one look at a count may take before the worker is looked at too.
 SLICE = 1.0
@@ -51,11 +55,15 @@ class RemoteAdapter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()  # by which it is told to close the adapter
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_LIMIT)
         self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                stream.close()
+        self._process.stdout.close()
 
     def version(self) -> str:
         """The queue's version."""

@@ -69,8 +69,9 @@ class Server:
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
     def memory(self) -> int:
-        """The bytes that it has in use."""
-        return int(self._info("memory")["used_memory"])
+        """The bytes that it has in use, apart from those of connections."""
+        said = self._info("memory")
+        return int(said["used_memory"]) - int(said["mem_clients_normal"])
 
     def longest_call(self) -> float:
         """How long the longest call since ``clear`` took, in seconds; 0 if none was slow."""

@@ -159,7 +159,6 @@ def alone(bench: Bench) -> Figures:
         one_after_the_other(bench, adapter, worker, FIRST_JOBS)
         meter = Meter(bench, proxy, asker)
         one_after_the_other(bench, adapter, worker, ALONE)
-        meter.await_end(FIRST_JOBS + ALONE)
         counts = meter.read().per(ALONE)
     return {"commands-alone": counts.commands, "round-trips-alone": counts.round_trips}
 

@@ -22,7 +22,6 @@ def enqueue_rate(bench: Bench, figure: Figure, enqueue: Enqueue) -> Figures:
         rate = FIRST_JOBS / enqueue(adapter, Step(), FIRST_JOBS)
         rate = bench.rates.setdefault(figure.name, rate)
         jobs = min(max(int(rate * bench.scale.seconds), FIRST_JOBS), bench.scale.most_jobs)
-        bench.server.clear()
         rate = jobs / enqueue(adapter, Step(), jobs)
     bench.rates[figure.name] = rate
     return {figure.name: rate}

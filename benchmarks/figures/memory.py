@@ -8,12 +8,13 @@ from functools import partial
 from benchmarks.bench import Bench
 from benchmarks.figures.figure import Figure, Figures, Measurement
 from benchmarks.queues.adapter import Step
+from benchmarks.remote import RemoteAdapter
 
 #: How many jobs are weighed, and how many have been drained before, so that what exists once is there already.
 JOBS = 2_000
 FIRST_JOBS = 100
 
-#: How long a server may take to let go of connections that were closed, in seconds.
+#: How long a server may take to free what was deleted or who has gone, in seconds.
 LETTING_GO = 0.3
 
 #: Arguments that come to about 200 bytes, of a job that does almost nothing.
@@ -21,24 +22,22 @@ LARGE_STEP = Step("note", ("/dev/null", "x" * 180))
 
 
 def memory(bench: Bench, step: Step, name: str) -> Figures:
-    """Bytes per job, when no client and no worker is there."""
-    _drain(bench, step, FIRST_JOBS, FIRST_JOBS)
-    before = _at_rest(bench)
+    """Bytes per job, when no worker is there; what connections take does not count."""
     with bench.adapter() as adapter:
+        adapter.enqueue_any_way(step, FIRST_JOBS)
+        _drain(bench, adapter, FIRST_JOBS)
+        before = _at_rest(bench)
         adapter.enqueue_any_way(step, JOBS)
-    queued = _at_rest(bench)
-    _drain(bench, step, 0, FIRST_JOBS + JOBS)
-    finished = _at_rest(bench)
+        queued = _at_rest(bench)
+        _drain(bench, adapter, FIRST_JOBS + JOBS)
+        finished = _at_rest(bench)
     return {f"memory-queued-{name}": (queued - before) / JOBS, f"memory-finished-{name}": (finished - before) / JOBS}
 
 
-def _drain(bench: Bench, step: Step, jobs: int, total: int) -> None:
-    with bench.adapter() as adapter:
-        if jobs:
-            adapter.enqueue_any_way(step, jobs)
-        with bench.worker(adapter) as worker:
-            bench.drain(adapter, worker, total)
-            worker.end()
+def _drain(bench: Bench, adapter: RemoteAdapter, total: int) -> None:
+    with bench.worker(adapter) as worker:
+        bench.drain(adapter, worker, total)
+        worker.end()
 
 
 def _at_rest(bench: Bench) -> int:
