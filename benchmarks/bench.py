@@ -25,6 +25,7 @@ class Scale:
         most_jobs: how many jobs it has, at most.
         counted_jobs: how many jobs are run to count what they cost.
         spaced_jobs: how many jobs the latency is measured by.
+        weighed_jobs: how many jobs memory is measured by.
         chain: the length of a chain.
         patience: how many seconds may pass without a job's end before a queue is said to have stalled.
         limit: how many seconds a drain may take in all.
@@ -36,15 +37,16 @@ class Scale:
     most_jobs: int
     counted_jobs: int
     spaced_jobs: int
+    weighed_jobs: int
     chain: int
     patience: float
     limit: float
     recovery_limit: float
 
 
-QUICK = Scale("quick", 0.5, 5_000, 200, 40, 50, 15, 30, 60)
-NORMAL = Scale("normal", 2.5, 40_000, 1_000, 300, 300, 30, 120, 400)
-FULL = Scale("full", 2.5, 40_000, 1_000, 300, 300, 30, 120, 400)
+QUICK = Scale("quick", 0.5, 5_000, 200, 40, 500, 50, 15, 30, 60)
+NORMAL = Scale("normal", 2.5, 40_000, 1_000, 300, 2_000, 300, 30, 120, 400)
+FULL = Scale("full", 2.5, 40_000, 1_000, 300, 2_000, 300, 30, 120, 400)
 
 #: From the smallest to the largest.
 SCALES = {scale.name: scale for scale in (QUICK, NORMAL, FULL)}

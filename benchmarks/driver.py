@@ -20,6 +20,9 @@ from benchmarks.queues.adapter import Adapter, Step, Unsupported
 #: How long to wait between two looks at how many jobs have ended, in seconds.
 PAUSE = 0.004
 
+#: The mean time from one job's line to the next job, where latency is measured, in seconds.
+LEAST_INTERVAL, MOST_INTERVAL = 0.02, 0.1
+
 #: As in JSON: how often, which function, its arguments.
 Repeated = tuple[int, str, list[Any]]
 
@@ -51,18 +54,28 @@ class Driver:
         made = {int(place): Step(function, args) for place, (_, function, args) in steps.items()}
         return _seconds(self.adapter.enqueue_graph, graph, made)
 
-    def enqueue_now_and_then(self, path: str, times: int, seconds: float) -> None:
+    def enqueue_when_idle(self, path: str, times: int, seconds: float) -> None:
         """Enqueues jobs that write down when they ran, labelled with when they were enqueued.
+
+        Each is enqueued a while after the one before has run, so that the worker has nothing to do any more.
 
         Args:
             path: where they write.
-            times: how many.
-            seconds: the mean time between two; half as much and half as much again occur, so that nobody's clock fits.
+            times: how many, at most.
+            seconds: when to stop.
         """
         jitter = random.Random(times)  # noqa: S311 - no secret
+        interval, until = LEAST_INTERVAL, time.monotonic() + seconds
         for _ in range(times):
-            time.sleep(seconds * jitter.uniform(0.5, 1.5))
+            time.sleep(interval * jitter.uniform(0.5, 1.5))  # so that nobody's clock fits
+            size, begun = _size(path), time.monotonic()
             self.adapter.enqueue([Step("note", (path, f"{time.time():.6f}"))])
+            while _size(path) == size:
+                if time.monotonic() > until:
+                    return
+                time.sleep(0.001)
+            # Who takes long to begin a job may take as long to have done with it.
+            interval = min(max(interval, 4 * (time.monotonic() - begun)), MOST_INTERVAL)
 
     def ended(self, times: int = 1) -> int:
         """How many jobs have ended, asked so often."""
@@ -134,6 +147,10 @@ def serve(driver: Driver, questions: TextIO, answers: TextIO) -> None:
 
 def _steps(steps: list[Repeated]) -> list[Step]:
     return [step for times, function, args in steps for step in [Step(function, args)] * times]
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 def _seconds(function: Callable[..., None], *args: Any) -> float:

@@ -89,9 +89,9 @@ class RemoteAdapter:
         told = {str(place): _repeated(step, 1) for place, step in steps.items()}
         return float(self._call("enqueue_graph", graph=graph, steps=told))
 
-    def enqueue_now_and_then(self, path: Path, times: int, seconds: float) -> None:
-        """Enqueues so many jobs, about this long after each other, that write down when they ran and were enqueued."""
-        self._call("enqueue_now_and_then", path=str(path), times=times, seconds=seconds)
+    def enqueue_when_idle(self, path: Path, times: int, seconds: float) -> None:
+        """Enqueues at most so many jobs, for so long, that write down when they ran and were enqueued."""
+        self._call("enqueue_when_idle", path=str(path), times=times, seconds=seconds)
 
     def ended(self, times: int = 1) -> int:
         """How many jobs have ended, asked so often."""

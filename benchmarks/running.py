@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,9 @@ from benchmarks.figures import Measurement
 from benchmarks.processes import Program
 from benchmarks.results import Measured, Results, Subject
 from benchmarks.server import Server
+
+#: A measurement that has taken longer on a queue is not repeated on it.
+ENOUGH_SECONDS = 90
 
 #: Tells people what is being done.
 Tell = Callable[[str], None]
@@ -60,17 +65,20 @@ class Run:
             except SkippedError as reason:
                 subject.skipped = str(reason)
                 self.tell(f"{listing.name}: not measured, {reason}")
-        total = len(self.measurements) * self.repetitions * len(benches)
-        for measurement in self.measurements:
+        for number, measurement in enumerate(self.measurements, start=1):
+            seconds = dict.fromkeys(range(len(benches)), 0.0)
             for repetition in range(1, self.repetitions + 1):
-                for bench in benches:
-                    done = len(results.measured)
-                    name = bench.listing.name
-                    if any(results.obstacles(name, measurement.name)):
-                        total -= 1
-                        continue  # what did not come about once takes long not to come about again
-                    self.tell(f"[{done + 1}/{total}] {name}: {measurement.name}, repetition {repetition}")
-                    results.measured.append(self._once(bench, measurement))
+                for place, bench in enumerate(benches):
+                    if seconds[place] > ENOUGH_SECONDS:
+                        continue
+                    where = f"[{number}/{len(self.measurements)}] {measurement.name}"
+                    self.tell(f"{where}, repetition {repetition} of {self.repetitions}: {bench.listing.name}")
+                    begun = time.monotonic()
+                    measured = self._once(bench, measurement)
+                    # What did not come about once takes long not to come about again.
+                    failed = measured.lacks or measured.error
+                    seconds[place] += math.inf if failed else time.monotonic() - begun
+                    results.measured.append(measured)
                     self.keep(results)
         return results
 

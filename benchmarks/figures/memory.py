@@ -10,8 +10,7 @@ from benchmarks.figures.figure import Figure, Figures, Measurement
 from benchmarks.queues.adapter import Step
 from benchmarks.remote import RemoteAdapter
 
-#: How many jobs are weighed, and how many have been drained before, so that what exists once is there already.
-JOBS = 2_000
+#: How many jobs have been drained before those that are weighed, so that what exists once is there already.
 FIRST_JOBS = 100
 
 #: How long a server may take to free what was deleted or who has gone, in seconds.
@@ -23,15 +22,16 @@ LARGE_STEP = Step("note", ("/dev/null", "x" * 180))
 
 def memory(bench: Bench, step: Step, name: str) -> Figures:
     """Bytes per job, when no worker is there; what connections take does not count."""
+    jobs = bench.scale.weighed_jobs
     with bench.adapter() as adapter:
         adapter.enqueue_any_way(step, FIRST_JOBS)
         _drain(bench, adapter, FIRST_JOBS)
         before = _at_rest(bench)
-        adapter.enqueue_any_way(step, JOBS)
+        adapter.enqueue_any_way(step, jobs)
         queued = _at_rest(bench)
-        _drain(bench, adapter, FIRST_JOBS + JOBS)
+        _drain(bench, adapter, FIRST_JOBS + jobs)
         finished = _at_rest(bench)
-    return {f"memory-queued-{name}": (queued - before) / JOBS, f"memory-finished-{name}": (finished - before) / JOBS}
+    return {f"memory-queued-{name}": (queued - before) / jobs, f"memory-finished-{name}": (finished - before) / jobs}
 
 
 def _drain(bench: Bench, adapter: RemoteAdapter, total: int) -> None:
