@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from benchmarks.figures import MEASUREMENTS, Figure, Measurement
+from benchmarks.figures import MEASUREMENTS, Figure, Measurement, release
 from benchmarks.results import Results, Subject
 from benchmarks.spread import Spread
 
@@ -56,22 +57,28 @@ def advantage(figure: Figure, ours: Spread | None, theirs: Spread) -> str:
 
 
 def _figures(results: Results, subjects: Sequence[Subject]) -> Iterator[str]:
-    section = ""
-    for measurement in MEASUREMENTS:
-        if not any(each.measurement == measurement.name for each in results.measured):
-            continue
-        if measurement.section != section:
-            if section:
-                yield ""
-            section = measurement.section
-            yield from (f"## {section}", "")
-            yield "| | " + " | ".join(subject.name for subject in subjects) + " |"
-            yield "| --- |" + " --- |" * len(subjects)
-        for figure in measurement.figures:
-            unit = f" ({figure.unit})" if figure.unit else ""
-            cells = [_cell(results, subjects[0], subject, measurement, figure) for subject in subjects]
-            yield f"| {figure.title}{unit} | " + " | ".join(cells) + " |"
-    yield ""
+    names = {each.measurement for each in results.measured}
+    measured = [measurement for measurement in MEASUREMENTS if measurement.name in names]
+    for section, measurements in groupby(measured, lambda measurement: measurement.section):
+        yield from (f"## {section}", "")
+        yield "| | " + " | ".join(subject.name for subject in subjects) + " |"
+        yield "| --- |" + " --- |" * len(subjects)
+        for measurement in measurements:
+            for figure in measurement.figures:
+                unit = f" ({figure.unit})" if figure.unit else ""
+                cells = [_cell(results, subjects[0], subject, measurement, figure) for subject in subjects]
+                yield f"| {figure.title}{unit} | " + " | ".join(cells) + " |"
+        if section == release.EDGES:
+            cells = [_unevenness(results, subject) for subject in subjects]
+            yield f"| the dearest edge over the cheapest (1 is flat) | {' | '.join(cells)} |"
+        yield ""
+
+
+def _unevenness(results: Results, subject: Subject) -> str:
+    """How much more an edge costs at one width than at another; 1 where it is the same at all."""
+    spreads = [results.spread(subject.name, name) for name in release.EDGE_FIGURES]
+    medians = [spread.median for spread in spreads if spread]
+    return number(max(medians) / min(medians)) if len(medians) > 1 else "–"
 
 
 def _cell(results: Results, ours: Subject, subject: Subject, measurement: Measurement, figure: Figure) -> str:

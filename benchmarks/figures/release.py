@@ -18,9 +18,13 @@ DEPENDENTS = 10_000
 PAUSE = 600.0
 
 #: How many edges there are at least, however they are spread.
-EDGES = 10_000
+LEAST_EDGES = 10_000
 
-WIDTHS = (10, 100, 1_000, 10_000, 100_000)
+#: The section of the table.
+EDGES = "Edges"
+
+#: The figures of an edge's cost, and how many jobs each fan-in has.
+EDGE_FIGURES = {f"edge-{width}": width for width in (10, 100, 1_000, 10_000, 100_000)}
 
 
 def release(bench: Bench) -> Figures:
@@ -44,7 +48,7 @@ def release(bench: Bench) -> Figures:
 def edge(bench: Bench, name: str, width: int) -> Figures:
     """Enqueues and drains fan-ins of a width, and divides by the edges."""
     path = bench.path("notes")
-    graph = graphs.fan_ins(width, EDGES)
+    graph = graphs.fan_ins(width, LEAST_EDGES)
     with bench.adapter() as adapter:
         enqueue_seconds = adapter.enqueue_graph(graph, {0: note(path)})
         with bench.worker(adapter) as worker:
@@ -53,11 +57,10 @@ def edge(bench: Bench, name: str, width: int) -> Figures:
     return {name: 1e6 * (enqueue_seconds + drained.ended_at - begun_at) / graphs.edges_of(graph)}
 
 
-def _edge_measurement(width: int) -> Measurement:
-    name = f"edge-{width}"
+def _edge_measurement(name: str, width: int) -> Measurement:
     figure = Figure(name, f"one edge and its job, fan-in of {width:,}", "µs", "lower")
     return Measurement(
-        name, "Edges", [figure], partial(edge, name=name, width=width), NORMAL if width > EDGES else QUICK
+        name, EDGES, [figure], partial(edge, name=name, width=width), NORMAL if width > LEAST_EDGES else QUICK
     )
 
 
@@ -65,6 +68,6 @@ RELEASE = Figure("release", f"one job with {DEPENDENTS:,} dependents: until all 
 LONGEST = Figure("release-longest-call", "the same: longest call on the server", "ms", "lower")
 
 MEASUREMENTS = [
-    Measurement("release", "Edges", [RELEASE, LONGEST], release),
-    *(_edge_measurement(width) for width in WIDTHS),
+    Measurement("release", EDGES, [RELEASE, LONGEST], release),
+    *(_edge_measurement(name, width) for name, width in EDGE_FIGURES.items()),
 ]
