@@ -27,7 +27,7 @@ RESULTS = Path(__file__).parent / "results"
 REPETITIONS = 5
 
 
-@click.group(invoke_without_command=True)
+@click.group(name="benchmarks", invoke_without_command=True)
 @click.option("--peers", default="", metavar="NAME,…", help="Other queues to measure beside rqdeps, or: all.")
 @click.option("--figures", default="", metavar="NAME,…", help="Measure these only; * stands for anything.")
 @click.option("--repetitions", type=click.IntRange(1), help=f"Default: {REPETITIONS}, or 1 with --scale quick.")
@@ -64,7 +64,7 @@ def main(
             repetitions,
             Path(folder),
             _progress,
-            keep=lambda found: found.write(path),
+            lambda found: found.write(path),
         )
         results = run.measure(listings, fresh=fresh)
     results.write(path)
@@ -98,7 +98,7 @@ def _present(results: Results, path: Path) -> None:
     path.with_suffix(".md").write_text(markdown(results))
     path.with_suffix(".svg").write_text(svg(results))
     click.echo(markdown(results))
-    click.echo(f"{path}, and .md and .svg beside it", err=True)
+    _progress(f"{path}, and .md and .svg beside it\n")
 
 
 def _progress(text: str) -> None:

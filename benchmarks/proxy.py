@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -24,7 +25,11 @@ import hiredis
 from benchmarks.processes import ROOT
 
 #: Bytes read at once.
-PIECE = 65_536
+PIECE = 1_048_576
+
+#: After as many bytes at once, more may follow of the same pipeline, which clients send in several pieces: for so many
+#: seconds it is waited for before anything is passed on.
+LARGE_PIECE, PATIENCE = 4_096, 0.005
 
 #: What a reader says when nothing is complete; ``False`` may be a reply.
 NOTHING = object()
@@ -89,9 +94,10 @@ class Link:
             threading.Thread(target=_pass_on, args=way, daemon=True).start()
 
     def _count_requests(self, piece: bytes) -> None:
+        is_continued = self._requests.has_data()  # who is in the middle of a request does not wait for replies
         requests = _messages(self._requests, piece)
         with self._lock:
-            waits = int(requests > 0 and not self._owed)
+            waits = int(requests > 0 and not self._owed and not is_continued)
             self._owed += requests
         self._counter.add(round_trips=waits, sent=len(piece))
 
@@ -105,11 +111,20 @@ class Link:
 def _pass_on(source: socket.socket, sink: socket.socket, count: Callable[[bytes], None]) -> None:
     """Counts, then passes on, what comes; when it ends, tells the other end so."""
     with contextlib.suppress(OSError):
-        while piece := source.recv(PIECE):
+        while piece := _piece(source):
             count(piece)
             sink.sendall(piece)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
+
+
+def _piece(source: socket.socket) -> bytes:
+    """What comes next; nothing at the end."""
+    piece = more = source.recv(PIECE)
+    while len(more) >= LARGE_PIECE and select.select([source], [], [], PATIENCE)[0]:
+        more = source.recv(PIECE)
+        piece += more
+    return piece
 
 
 def _reader() -> hiredis.Reader:

@@ -66,20 +66,15 @@ class Run:
                 subject.skipped = str(reason)
                 self.tell(f"{listing.name}: not measured, {reason}")
         for number, measurement in enumerate(self.measurements, start=1):
-            seconds = dict.fromkeys(range(len(benches)), 0.0)
+            where = f"[{number}/{len(self.measurements)}] {measurement.name}"
+            seconds = dict.fromkeys((bench.listing.name for bench in benches), 0.0)
             for repetition in range(1, self.repetitions + 1):
-                for place, bench in enumerate(benches):
-                    if seconds[place] > ENOUGH_SECONDS:
-                        continue
-                    where = f"[{number}/{len(self.measurements)}] {measurement.name}"
-                    self.tell(f"{where}, repetition {repetition} of {self.repetitions}: {bench.listing.name}")
-                    begun = time.monotonic()
-                    measured = self._once(bench, measurement)
-                    # What did not come about once takes long not to come about again.
-                    failed = measured.lacks or measured.error
-                    seconds[place] += math.inf if failed else time.monotonic() - begun
-                    results.measured.append(measured)
-                    self.keep(results)
+                for bench in benches:
+                    name = bench.listing.name
+                    if seconds[name] <= ENOUGH_SECONDS:
+                        self.tell(f"{where}, repetition {repetition} of {self.repetitions}: {name}")
+                        seconds[name] += self._once(bench, measurement, results)
+                        self.keep(results)
         return results
 
     def _about(self) -> dict[str, str]:
@@ -106,8 +101,11 @@ class Run:
             raise SkippedError(f"its adapter does not start: {error}") from error
         return bench
 
-    def _once(self, bench: Bench, measurement: Measurement) -> Measured:
+    def _once(self, bench: Bench, measurement: Measurement, results: Results) -> float:
+        """Measures; returns the seconds that it took, or infinity if it came to nothing, so that it is not repeated."""
         measured = Measured(bench.listing.name, measurement.name)
+        results.measured.append(measured)
+        begun = time.monotonic()
         self.server.clear()
         try:
             measured.figures = dict(measurement.measure(bench))
@@ -116,4 +114,4 @@ class Run:
         except Exception as error:  # a queue that breaks is a cell in the table, and the others go on
             measured.error = str(error) if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {error}"
             self.tell(f"{bench.listing.name}: {measurement.name}: {measured.error}")
-        return measured
+        return time.monotonic() - begun if measured.figures else math.inf

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import checkout
@@ -29,7 +30,7 @@ from benchmarks.figures import MEASUREMENTS, Figure, Measurement
 from benchmarks.figures import choose as choose_measurements
 from benchmarks.figures.draining import ONE
 from benchmarks.figures.recovery import labels
-from benchmarks.limits.connection import connection_limits
+from benchmarks.limits.connection import RawConnection, connection_limits, pack
 from benchmarks.plot import svg
 from benchmarks.processes import Program, WorkerProcess
 from benchmarks.proxy import counting_proxy
@@ -279,18 +280,31 @@ def test_a_round_trip_is_counted_each_time_that_a_connection_has_to_wait(server:
             client.ping()
         assert proxy.take().round_trips == 3
         with client.pipeline(transaction=True) as pipeline:
-            for number in range(500):
-                pipeline.set(f"key-{number}", "x" * 1_000)
+            for _ in range(20):
+                pipeline.incr("key")
             pipeline.execute()
         traffic = proxy.take()
         assert traffic.round_trips == 1
-        assert traffic.sent > 500_000
-        assert traffic.received > 500 * len("+QUEUED\r\n")
+        assert traffic.sent > 20 * len("INCR key")
+        assert traffic.received > 20 * len("+QUEUED\r\n")
         sender = threading.Timer(0.05, other.lpush, ("list", "word"))
         sender.start()
         client.blpop(["list"])
         sender.join()
         assert proxy.take().round_trips == 1
+
+
+def test_a_pipeline_is_one_round_trip_though_replies_to_its_beginning_come_before_its_end(server: Server) -> None:
+    server.clear()
+    request = pack("SET", "key", "x" * 1_000)
+    with counting_proxy(server.port) as proxy:
+        connection = RawConnection(SimpleNamespace(port=urlsplit(proxy.url).port))
+        connection.exchange(request * 2_000, replies=2_000)
+        traffic = proxy.take()
+        connection.close()
+    assert traffic.round_trips == 1
+    assert traffic.sent == 2_000 * len(request)
+    assert traffic.received == 2_000 * len("+OK\r\n")
 
 
 def test_commands_are_counted_within_scripts_too_but_not_our_own(server: Server) -> None:

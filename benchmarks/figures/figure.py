@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.bench import NORMAL, QUICK, Bench, Scale
+from benchmarks.bench import QUICK, Bench, Scale
 
 #: What a measurement returns: its figures by their names.
 Figures = Mapping[str, float]
@@ -48,6 +48,3 @@ class Measurement:
     figures: Sequence[Figure]
     measure: Callable[[Bench], Figures]
     since: Scale = QUICK
-
-
-__all__ = ["NORMAL", "QUICK", "Bench", "Figure", "Figures", "Measurement", "Scale"]
