@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class BenchmarkError(Exception):
-    """A measurement came to nothing; the text says why, for the table."""
+    """A measurement came to nothing; the text says why, for the table.
+
+    Attributes:
+        figures: what had been measured before.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.figures: dict[str, float] = {}
 
 
 class StalledError(BenchmarkError):

@@ -17,7 +17,7 @@ class Measured:
     Attributes:
         queue: the name of the queue.
         measurement: the name of the measurement.
-        figures: values by the names of the figures.
+        figures: values by the names of the figures; where something went wrong, what was measured before.
         lacks: what the queue lacks for it, where it could not be measured.
         error: what went wrong, where something did.
     """

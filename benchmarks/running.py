@@ -84,7 +84,7 @@ class Run:
             "server": self.server.says(),
             "Python": machine.python(),
             "commit of rqdeps": machine.commit(),
-            "scale": f"{self.scale.name}, {self.repetitions} repetitions",
+            "scale": f"{self.scale.name}, repetitions: {self.repetitions}",
         }
 
     def _bench(self, listing: Listing, subject: Subject, *, fresh: bool) -> Bench:
@@ -109,9 +109,12 @@ class Run:
         self.server.clear()
         try:
             measured.figures = dict(measurement.measure(bench))
+            return time.monotonic() - begun
         except LacksError as lack:
             measured.lacks = str(lack)
+        except BenchmarkError as error:
+            measured.error, measured.figures = str(error), error.figures
         except Exception as error:  # a queue that breaks is a cell in the table, and the others go on
-            measured.error = str(error) if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {error}"
-            self.tell(f"{bench.listing.name}: {measurement.name}: {measured.error}")
-        return time.monotonic() - begun if measured.figures else math.inf
+            measured.error = f"{type(error).__name__}: {error}"
+        self.tell(f"{bench.listing.name}: {measurement.name}: {measured.lacks or measured.error}")
+        return math.inf

@@ -82,7 +82,7 @@ def _unevenness(results: Results, subject: Subject) -> str:
 
 
 def _cell(results: Results, ours: Subject, subject: Subject, measurement: Measurement, figure: Figure) -> str:
-    obstacles = list(results.obstacles(subject.name, measurement.name))
+    obstacles = [each for each in results.obstacles(subject.name, measurement.name) if figure.name not in each.figures]
     words = _escaped("; ".join(dict.fromkeys(each.lacks or each.error for each in obstacles)))
     spread = results.spread(subject.name, figure.name)
     if not spread:

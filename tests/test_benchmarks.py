@@ -26,9 +26,9 @@ from benchmarks.commands import main
 from benchmarks.driver import Driver
 from benchmarks.environments import find_python
 from benchmarks.errors import BenchmarkError, LacksError, SkippedError, StalledError
-from benchmarks.figures import MEASUREMENTS, Figure, Measurement
+from benchmarks.figures import MEASUREMENTS, Measurement
 from benchmarks.figures import choose as choose_measurements
-from benchmarks.figures.draining import ONE
+from benchmarks.figures.draining import ONE, TWO
 from benchmarks.figures.recovery import labels
 from benchmarks.limits.connection import RawConnection, connection_limits, pack
 from benchmarks.plot import svg
@@ -355,7 +355,7 @@ def test_a_run_measures_and_keeps_table_plot_and_all_repetitions(tmp_path: Path)
 
 
 def test_a_queue_that_lacks_something_or_breaks_is_a_cell_and_is_not_tried_again(tmp_path: Path) -> None:
-    figures = [Figure("drain-1", "", "jobs/s", "higher")]
+    figures = [ONE, TWO]
     tried: list[str] = []
 
     def measure(bench: Bench) -> dict[str, float]:
@@ -364,12 +364,22 @@ def test_a_queue_that_lacks_something_or_breaks_is_a_cell_and_is_not_tried_again
             raise LacksError("no drain")
         if bench.listing.name == "broken":
             raise ValueError("all at sea | adrift")
-        return {ONE.name: 10}
+        if bench.listing.name == "slow":
+            error = StalledError("stalled after 3 of 10 jobs")
+            error.figures["drain-2"] = 7
+            raise error
+        return {"drain-1": 10, "drain-2": 20}
 
     run = _run(tmp_path, Measurement("drain-1", "Drain", figures, measure))
-    results = run.measure([SimpleNamespace(name=name, settings="", lacks="") for name in ("ours", "lacking", "broken")])
-    assert tried == ["ours", "lacking", "broken", "ours"]
-    assert "| 10 | no drain | ValueError: all at sea \\| adrift |" in markdown(results)
+    results = run.measure([SimpleNamespace(name=name, settings="", lacks="") for name in QUEUES])
+    assert tried == [*QUEUES, "ours"]
+    error = "ValueError: all at sea | adrift"
+    assert [(each.lacks, each.error) for each in results.measured[1:3]] == [("no drain", ""), ("", error)]
+    assert results.measured[3] == Measured("slow", "drain-1", {"drain-2": 7}, error="stalled after 3 of 10 jobs")
+    assert "| 10 | no drain | ValueError: all at sea \\| adrift | stalled after 3 of 10 jobs |" in markdown(results)
+
+
+QUEUES = ("ours", "lacking", "broken", "slow")
 
 
 def _run(folder: Path, *measurements: Measurement) -> Run:

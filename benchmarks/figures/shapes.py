@@ -6,6 +6,7 @@ from functools import partial
 
 from benchmarks import graphs
 from benchmarks.bench import NORMAL, QUICK, Bench, note
+from benchmarks.errors import BenchmarkError
 from benchmarks.figures.figure import Figure, Figures, Measurement
 
 
@@ -26,11 +27,15 @@ def shape(bench: Bench, name: str, graph: graphs.Graph, processes: int) -> Figur
     """A graph: enqueued with no worker beside, then drained; from the first job's beginning until all have ended."""
     path = bench.path("notes")
     with bench.adapter() as adapter:
-        enqueue_seconds = adapter.enqueue_graph(graph, {0: note(path)})
-        with bench.worker(adapter, processes) as worker:
-            drained = bench.drain(adapter, worker, len(graph))
-            [(begun_at, _)] = bench.notes(path, 1, worker)
-    return {f"{name}-enqueue": enqueue_seconds, f"{name}-drain": drained.ended_at - begun_at}
+        figures = {f"{name}-enqueue": adapter.enqueue_graph(graph, {0: note(path)})}
+        try:
+            with bench.worker(adapter, processes) as worker:
+                drained = bench.drain(adapter, worker, len(graph))
+                [(begun_at, _)] = bench.notes(path, 1, worker)
+        except BenchmarkError as error:
+            error.figures |= figures
+            raise
+    return {**figures, f"{name}-drain": drained.ended_at - begun_at}
 
 
 def _measurement(name: str, title: str, graph: graphs.Graph, processes: int = 1) -> Measurement:
