@@ -31,9 +31,7 @@ class ArqAdapter(Adapter):
     requirements = ("arq",)
     python = (3, 10)
     settings = "defaults: 10 coroutines a process, results kept an hour"
-    lacks = (
-        "renewed leases and fences, history of attempts, bulk enqueue, dependencies; the jobs of a process share it"
-    )
+    lacks = "renewed leases and fences, history of attempts, bulk enqueue, dependencies; the jobs of a process share it"
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

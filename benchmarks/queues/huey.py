@@ -26,9 +26,7 @@ def instance(url: str) -> tuple[RedisHuey, dict[str, TaskWrapper], dict[str, Tas
     """Huey, the jobs as its tasks, and the jobs as tasks that end a chord."""
     made = RedisHuey("benchmark", url=url, store_none=True)
     tasks = {name: made.task(name=name)(function) for name, function in functions().items()}
-    after = {
-        name: made.task(name=f"{name}_after")(without_results(function)) for name, function in functions().items()
-    }
+    after = {name: made.task(name=f"{name}_after")(without_results(function)) for name, function in functions().items()}
     return made, tasks, after
 
 

@@ -26,9 +26,7 @@ class SaqAdapter(Adapter):
     requirements = ("saq[redis,hiredis]", "typing_extensions")  # the latter, which it forgets to ask for
     python = (3, 10)
     settings = "defaults, but retries=3 and timeout=30: 10 coroutines a process, results kept 10 minutes"
-    lacks = (
-        "renewed leases and fences, history of attempts, bulk enqueue, dependencies; the jobs of a process share it"
-    )
+    lacks = "renewed leases and fences, history of attempts, bulk enqueue, dependencies; the jobs of a process share it"
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
