@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 
 from celery import Celery, chain, group
+from celery.result import GroupResult
 from redis import Redis
 
 from benchmarks.queues.adapter import (
@@ -22,6 +24,9 @@ from benchmarks.queues.shapes import levels
 
 #: After how many seconds an unacknowledged message is delivered again.
 VISIBILITY_VARIABLE = "BENCHMARK_CELERY_VISIBILITY"
+
+#: What the keys end in that Celery keeps for a chord beside the results, some for minutes after its end.
+CHORD_SUFFIXES = (".j", ".t", ".s", ".d", ".c", "")
 
 
 def application(url: str) -> Celery:
@@ -54,18 +59,15 @@ class CeleryAdapter(Adapter):
         super().__init__(url)
         self._app = application(url)
         self._results = Redis.from_url(results_url(url))
-        self._enqueued = 0
-        self._unended: set[bytes] = set()  # keys of the results of the last jobs of graphs, while they are not there
+        self._chord_keys: list[bytes] = []
 
     def enqueue(self, steps: Sequence[Step]) -> None:
         tasks = self._app.tasks
         for step in steps:
             tasks[step.function].delay(*step.args)
-        self._enqueued += len(steps)
 
     def enqueue_in_bulk(self, steps: Sequence[Step]) -> None:
         group([self._app.tasks[step.function].si(*step.args) for step in steps]).apply_async()
-        self._enqueued += len(steps)
 
     def enqueue_graph(self, graph: Graph, steps: Mapping[int, Step]) -> None:
         found = levels(graph)
@@ -76,27 +78,33 @@ class CeleryAdapter(Adapter):
             calls = [steps.get(place, Step()) for place in level]
             tasks = [self._app.tasks[step.function].si(*step.args) for step in calls]
             signatures.append(group(tasks) if len(tasks) > 1 else tasks[0])
-        last = chain(*signatures).apply_async()
-        self._enqueued += len(graph)
-        if len(found[-1]) == 1:
-            self._unended.add(self._app.backend.get_key_for_task(last.id))
+        result = chain(*signatures).apply_async()
+        while result is not None:
+            if isinstance(result, GroupResult):
+                keys = (self._app.backend.get_key_for_group(result.id, suffix) for suffix in CHORD_SUFFIXES)
+                self._chord_keys.extend(keys)
+            result = result.parent
 
     def ended(self) -> int:
-        self._unended = {key for key in self._unended if not self._results.exists(key)}
-        count: int = self._results.dbsize()
-        return min(count, self._enqueued - len(self._unended))  # an open chord has keys of its own there
+        pipeline = self._results.pipeline()
+        pipeline.dbsize()
+        if self._chord_keys:
+            pipeline.exists(*self._chord_keys)
+        count, *others = pipeline.execute()
+        return int(count) - sum(others)
 
     def worker(self, processes: int, *, lease_seconds: int | None = None, fork_each: bool = False) -> Command:
-        argv = ["python", "-m", "celery", "--app", "benchmarks.queues.celery:app", "worker"]
-        argv += ["--concurrency", str(processes), "--loglevel", "WARNING"]
         if fork_each:
-            argv += ["--max-tasks-per-child", "1"]
+            raise Unsupported("seconds a job, with --max-tasks-per-child 1")
+        argv = ["python", "-m", "celery", "--quiet", "--app", "benchmarks.queues.celery:app", "worker"]
+        argv += ["--concurrency", str(processes), "--loglevel", "WARNING"]
         env = {URL_VARIABLE: self.url}
         if lease_seconds is not None:
             env[VISIBILITY_VARIABLE] = str(lease_seconds)
         return Command(argv, env)
 
     def close(self) -> None:
+        gc.collect()  # results that are let go of later would ask a server that may be gone
         self._results.close()
         self._app.close()
 

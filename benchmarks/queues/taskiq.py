@@ -43,7 +43,7 @@ class TaskiqAdapter(Adapter):
     """taskiq with the broker that its documentation shows first, which acknowledges."""
 
     name = "taskiq"
-    requirements = ("taskiq-redis", "taskiq", "taskiq-pipelines")
+    requirements = ("taskiq", "taskiq-redis", "taskiq-pipelines")
     python = (3, 10)
     settings = "RedisStreamBroker, results kept 10 minutes, defaults: 100 coroutines a process"
     lacks = (
