@@ -10,13 +10,13 @@ from benchmarks.results import Results
 from benchmarks.table import number
 
 #: In pixels.
-PANEL_WIDTH, NAME_WIDTH, VALUE_WIDTH = 440, 90, 80
+PANEL_WIDTH, NAME_WIDTH, VALUE_WIDTH = 520, 90, 80
 BAR_HEIGHT, BAR_GAP, TITLE_HEIGHT, MARGIN = 14, 4, 30, 16
 COLUMNS = 2
 
 OUR_COLOUR, THEIR_COLOUR = "#c2410c", "#94a3b8"
 
-STYLE = "text { font: 12px sans-serif; fill: #1e293b } .title { font-weight: bold }"
+STYLE = "text { font: 11px sans-serif; fill: #1e293b } .title { font-weight: bold }"
 
 
 def svg(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""The measured jobs for queues whose workers run an event loop: coroutines, which wait as users of such a queue would."""
+"""The measured jobs for queues whose workers run an event loop: coroutines, waiting as such a queue's users would."""
 
 from __future__ import annotations
 
