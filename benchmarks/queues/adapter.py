@@ -1,7 +1,7 @@
 """What a queue has to offer to be measured.
 
-An adapter is one small file beside this one. It runs in a process of its own, in its queue's own virtual environment, so
-it imports its queue, ``benchmarks.queues`` and the standard library alone. It uses the settings that the queue's own
+An adapter is one small file beside this one. It runs in a process of its own, in its queue's own virtual environment,
+so it imports its queue, ``benchmarks.queues`` and the standard library alone. It uses the settings that the queue's own
 documentation recommends, with results kept where ours are, and calls the queue as its users do.
 """
 
@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version as installed_version
 from typing import Any, ClassVar
+
+from benchmarks.queues import tasks
 
 #: Per job, in an order in which each comes after those that it waits for: the places of the jobs that it waits for.
 Graph = Sequence[Sequence[int]]
@@ -42,7 +45,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-class Unsupported(Exception):
+class Unsupported(Exception):  # noqa: N818 - an answer, and no mistake
     """The queue does not do what is asked; the text says what it lacks, for the table."""
 
 
@@ -71,9 +74,7 @@ class Adapter:
 
     def version(self) -> str:
         """The queue's version."""
-        from importlib.metadata import version
-
-        return version(self.requirements[0].partition("[")[0])
+        return installed_version(self.requirements[0].partition("[")[0])
 
     def enqueue(self, steps: Sequence[Step]) -> None:
         """Enqueues calls one by one: each is on the server before the next is begun."""
@@ -95,6 +96,10 @@ class Adapter:
     def ended(self) -> int:
         """How many jobs have ended since the server was empty, by as cheap a question as there is."""
         raise NotImplementedError
+
+    def waiting(self) -> int:
+        """How many jobs wait for others now, by as cheap a question as there is."""
+        raise Unsupported("does not tell how many jobs wait")
 
     def worker(self, processes: int, *, lease_seconds: int | None = None, fork_each: bool = False) -> Command:
         """How a worker is started.
@@ -122,6 +127,4 @@ def url_of_worker() -> str:
 
 def functions() -> dict[str, Callable[..., Any]]:
     """The functions that jobs call, by their names."""
-    from benchmarks.queues import tasks
-
     return {name: getattr(tasks, name) for name in ("nothing", "note", "work", "pause")}

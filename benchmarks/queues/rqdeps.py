@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.queues.adapter import Adapter, Command, Graph, Step, functions
 from rqdeps import Dependency, Queue
-from rqdeps.registry import FailedJobRegistry, FinishedJobRegistry
+from rqdeps.enqueue_data import EnqueueData
+from rqdeps.registry import DeferredJobRegistry, FailedJobRegistry, FinishedJobRegistry
 
 
 class RqdepsAdapter(Adapter):
@@ -30,7 +31,7 @@ class RqdepsAdapter(Adapter):
         self._queue.enqueue_many([prepare(self._functions[step.function], step.args) for step in steps])
 
     def enqueue_graph(self, graph: Graph, steps: Mapping[int, Step]) -> None:
-        datas = []
+        datas: list[EnqueueData] = []
         for place, dependencies in enumerate(graph):
             step = steps.get(place, Step())
             depends_on = Dependency([datas[each] for each in dependencies]) if dependencies else None
@@ -39,6 +40,9 @@ class RqdepsAdapter(Adapter):
 
     def ended(self) -> int:
         return FinishedJobRegistry(queue=self._queue).count + FailedJobRegistry(queue=self._queue).count
+
+    def waiting(self) -> int:
+        return DeferredJobRegistry(queue=self._queue).count
 
     def worker(self, processes: int, *, lease_seconds: int | None = None, fork_each: bool = False) -> Command:
         argv = [

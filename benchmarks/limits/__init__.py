@@ -1,0 +1,1 @@
+"""What bounds every queue on this machine: ``python -m benchmarks limits``."""
