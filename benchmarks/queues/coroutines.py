@@ -1,4 +1,4 @@
-"""The measured jobs for queues whose workers run an event loop: coroutines, waiting as such a queue's users would."""
+"""The measured jobs as coroutines, for queues whose workers run an event loop, where they wait as their users would."""
 
 from __future__ import annotations
 

@@ -71,7 +71,11 @@ class DramatiqAdapter(Adapter):
     def enqueue_graph(self, graph: Graph, steps: Mapping[int, Step]) -> None:
         calls = [steps.get(place, Step()) for place in range(len(graph))]
         if is_chain(graph):
-            pipeline([self._message(step, pipe_ignore=True) for step in calls], broker=self._broker).run()
+            chain = pipeline([self._message(step, pipe_ignore=True) for step in calls], broker=self._broker)
+            try:
+                chain.run()
+            except RecursionError:  # each message holds the next
+                raise Unsupported("chains of some hundred jobs and fan-in only") from None
         elif is_fan_in(graph):
             jobs = group([self._message(step) for step in calls[:-1]], broker=self._broker)
             jobs.add_completion_callback(self._message(calls[-1]))

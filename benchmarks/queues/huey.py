@@ -71,7 +71,10 @@ class HueyAdapter(Adapter):
                 following = self._tasks[step.function].s(*step.args)
                 last.then(following)  # asked of the first, it would walk the chain each time
                 last = following
-            self._huey.enqueue(first)
+            try:
+                self._huey.enqueue(first)
+            except RecursionError:  # each message holds the next
+                raise Unsupported("chains of some hundred jobs and fan-in only") from None
         elif is_fan_in(graph):
             end = self._after[calls[-1].function].s(*calls[-1].args)
             self._huey.enqueue(chord([self._tasks[step.function].s(*step.args) for step in calls[:-1]], end))

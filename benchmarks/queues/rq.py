@@ -19,7 +19,10 @@ class RqAdapter(Adapter):
     requirements = ("rq",)
     python = (3, 10)
     settings = "the default worker, which forks a process for each job (RQ's advice for production); results kept 500 s"
-    lacks = "leases and fences (the jobs of a killed worker fail), history of attempts, graphs enqueued as one"
+    lacks = (
+        "leases and fences (the jobs of a killed worker fail), history of attempts, graphs enqueued as one; "
+        "a job with several dependencies may wait for ever where several workers run"
+    )
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -48,7 +48,7 @@ class TaskiqAdapter(Adapter):
     settings = "RedisStreamBroker, results kept 10 minutes, defaults: 100 coroutines a process"
     lacks = (
         "renewed leases and fences, history of attempts, bulk enqueue, dependencies other than chains; "
-        "the jobs of a process share it, and ended ones stay in the stream"
+        "a killed worker's jobs wait for another message to come; the jobs of a process share it and stay in the stream"
     )
 
     def __init__(self, url: str) -> None:
