@@ -19,6 +19,9 @@ def find_object(path: str, error: type[RqdepsError]) -> Any:
         error: what to raise, with words for people, if there is no such module, if importing it raises something (the
             cause then), or if nothing in it has this name.
     """
+    module_name, _, name = path.rpartition(".")
+    if (found := getattr(sys.modules.get(module_name), name, None)) is not None:
+        return found  # which is what is found below too, after a search
     names = path.split(".")
     prefixes = [".".join(names[:count]) for count in range(1, len(names))]
     loaded = next((prefix for prefix in reversed(prefixes) if prefix in sys.modules), None)

@@ -10,8 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -127,7 +126,7 @@ def _derive(key: bytes) -> bytes:
 
 
 class OpenedSecrets:
-    """The secrets that a job was given, to be hidden in what it tells of itself."""
+    """The secrets that a job was given, to be hidden in what it tells of itself: those opened while this is entered."""
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
@@ -158,14 +157,12 @@ class OpenedSecrets:
             text = text.replace(secret, HIDDEN)
         return text
 
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Takes note of whatever is opened in this block."""
-        token = _noting.set(self)
-        try:
-            yield
-        finally:
-            _noting.reset(token)
+    def __enter__(self) -> OpenedSecrets:
+        self._token = _noting.set(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _noting.reset(self._token)
 
 
 _noting: ContextVar[OpenedSecrets | None] = ContextVar("noting", default=None)

@@ -19,6 +19,9 @@ JSONSerializer: Final = "json"
 PickleSerializer: Final = "pickle"
 
 _JSON: Final = b"j"
+
+#: What a value of ``None`` and a call without arguments are written as.
+_NONE, _NO_ARGUMENTS = b"jnull", b"j[]"
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
 _OUTPUT_IN_JSON: Final = b'"output"'
 
@@ -61,6 +64,8 @@ def loads(
     Raises:
         SerializationError: for bytes that were cut off, damaged, or written by something else.
     """
+    if data == _NO_ARGUMENTS:
+        return []
     if data[:1] != _JSON:
         raise SerializationError(_why_foreign(data))
     decoder = _plain_decoder if _TAG_IN_JSON not in data else _decoder(reader_of(output, classes))
@@ -91,6 +96,8 @@ def encode(value: Any, where: str) -> tuple[bytes, list[Output]]:
     Raises:
         SerializationError: for something that can't be carried, naming its place, its type and the way out.
     """
+    if value is None:  # which most jobs return
+        return _NONE, []
     data = _plain_bytes(value, (value,))
     if data is not None:
         return data, []

@@ -138,7 +138,7 @@ class Wire:
                 self._outgoing.popleft()
 
     def _send(self, *command: Argument) -> None:
-        self._outgoing += [memoryview(part) for part in self._connection.pack_command(*command)]
+        self._outgoing.append(memoryview(hiredis.pack_command(command)))  # type: ignore[arg-type]
         self.flush()
 
     # Receiving

@@ -10,9 +10,9 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rqdeps.allowance import NotAllowedError
 from rqdeps.attempts import Attempt, FailedJob
@@ -90,17 +90,17 @@ def execute(task: Task, store: Store, on_imported: Callable[[], object] = nothin
     try:
         payload, stands_for = unseal_payload(task.payload, task.job_id, task.queue, task.function, task.signed_options)
     except SignatureError as error:
-        report = replace(raised(error, 0), may_retry=False)
+        report = raised(error, 0)._replace(may_retry=False)
         return Ran(report, Job(task.job_id, store), store, error=error, is_trusted=False)
     if payload is not task.payload:
-        task = replace(task, payload=payload)
+        task = task._replace(payload=payload)
     store = store.with_codec(store.codec.like(payload))
     job = job_at_work(task, store, secrets)
     job.spawning = Spawning(task.job_id, task.fence, task.queue)
     token = current_job.set(job)
     begun_at = time.monotonic_ns()
     try:
-        with secrets.noting():
+        with secrets:
             returned = _run(task, store, job.spawning, on_imported, find)
         duration_ns = time.monotonic_ns() - begun_at
     except Snooze as snooze:
@@ -126,8 +126,7 @@ def job_at_work(task: Task, store: Store, secrets: OpenedSecrets) -> Job[Any]:
     return job
 
 
-@dataclass(frozen=True)
-class _Returned:
+class _Returned(NamedTuple):
     """What a job has returned, as it is and serialized; whether it holds outputs; the pieces of what it has spawned."""
 
     value: Any
@@ -142,22 +141,23 @@ def limit_of(task: Task) -> TimeLimit:
 
 
 def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[], object], find: Find) -> _Returned:
+    codec = store.codec
     with limit_of(task) as limit:
         try:
             with EndingCopies():
-                function = find(task.function, store.codec.allowed)
-                codec = store.codec.passing_on() if task.function == SPREAD else store.codec
-                args, kwargs = codec.decode_call(task.payload, OutputValues(task.outputs, codec).value_of)
+                function = find(task.function, codec.allowed)
+                reads = codec.passing_on() if task.function == SPREAD else codec
+                args, kwargs = reads.decode_call(task.payload, OutputValues(task.outputs, reads).value_of)
         except (NotAllowedError, SerializationError, ResultExpiredError) as error:
             raise _UnrunnableError from error
         on_imported()
         value = call(function, args, kwargs, limit)
         try:
-            data, outputs = store.codec.encode_result(value)
-            graph = spawning.graph(outputs)
+            data, outputs = codec.encode_result(value)
+            graph = spawning.graph(outputs) if outputs or len(spawning) else None
         except SerializationError as error:
             raise _UnrunnableError from error
-        pieces = _stage(graph, task.queue, store) if graph.datas else 0
+        pieces = 0 if graph is None else _stage(graph, task.queue, store)
     return _Returned(value, data, bool(outputs), pieces)
 
 
@@ -176,7 +176,7 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     """Calls a function of a user, which may be an ``async def``."""
     with EndingCopies():
         value = function(*args, **kwargs)
-        return limit.complete(value) if inspect.isawaitable(value) else value
+        return limit.complete(value) if value is not None and inspect.isawaitable(value) else value
 
 
 def _stage(graph: SpawnedGraph, queue: str, store: Store) -> int:

@@ -13,7 +13,6 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -135,7 +134,7 @@ class _Horse(ABC):
             self._set_up()
         except SetUpError as error:
             log.debug("%s", error, exc_info=error)
-            self._pipe.report(NO_TASK, replace(raised(error, 0), kind="unready"))
+            self._pipe.report(NO_TASK, raised(error, 0)._replace(kind="unready"))
             sys.exit(1)
         self._pipe.report(NO_TASK, Report("ready"))
         while (turn := self._pipe.next_task()) is not None:
@@ -185,8 +184,9 @@ class _RunsJobs(_Horse):
         is_restored = self._surroundings.restore()
         is_last = self._wear.is_over_after_job() or not is_restored
         self._end_without_pipe()
-        self._pipe.report(number, replace(report, is_last=True) if is_last else report)
-        self._pipe.kept.clear()
+        self._pipe.report(number, report._replace(is_last=True) if is_last else report)
+        if self._pipe.kept.holds_one:
+            self._pipe.kept.clear()
         self._pipe.board.end()
         return is_last
 

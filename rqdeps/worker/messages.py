@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from typing import NamedTuple
 
 #: Before each frame: what only the two ends of its pipe know, the number of the task, and how many bytes follow.
 HEADER = struct.Struct(">8sII")
@@ -15,15 +16,28 @@ TOKEN_BYTES = 8
 #: The number of what is about no task.
 NO_TASK = 0
 
-_LENGTH = struct.Struct(">I")
+#: What a report begins with: its kind, how long the task ran, delay, pieces, wait status, what is true of it,
+#: and the length of the value, which follows. After that come the names of errors.
+_FACTS = struct.Struct(">BQqIiBI")
+
+#: The kinds of reports; a report names its own by the place here.
+_KINDS = ("returned", "raised", "snoozed", "died", "followed", "ready", "unready")
+
+#: What may be true of a report, as bits.
+_MAY_RETRY, _GIVES, _IS_LAST = 1, 2, 4
+
+#: Stands between names, and is in none.
+_BETWEEN_NAMES = b"\n"
+
+#: The outputs of a job that takes none.
+_NO_OUTPUTS: dict[str, tuple[str, bytes]] = {}
 
 
 class GarbledError(Exception):
     """Something else than frames came through a pipe."""
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """What a horse needs to run a job.
 
     Attributes:
@@ -49,53 +63,23 @@ class Task:
     attempt: int
     fence: int
     timeout_ms: int
-    outputs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    outputs: dict[str, tuple[str, bytes]] = _NO_OUTPUTS
     signed_options: str = ""
     callbacks: str = ""
     ended: str = ""
     details: bytes = b""
 
-    def pack(self) -> list[bytes]:
-        """The task as fields of a frame."""
-        fields = [
-            self.job_id.encode(),
-            self.queue.encode(),
-            self.function.encode(),
-            self.payload,
-            b"%d %d %d" % (self.attempt, self.fence, self.timeout_ms),
-            self.signed_options.encode(),
-            self.callbacks.encode(),
-            self.ended.encode(),
-            self.details,
-        ]
-        for job_id, (status, value) in self.outputs.items():
-            fields += [job_id.encode(), status.encode(), value]
-        return fields
+    def pack(self) -> bytes:
+        """The task as bytes, for a process that was forked by this one."""
+        return marshal.dumps(tuple(self))
 
     @classmethod
-    def unpack(cls, fields: Sequence[bytes]) -> Task:
-        """The task that the fields of a frame hold."""
-        job_id, queue, function, payload, numbers, options, callbacks, ended, details, *rest = fields
-        outputs = {rest[i].decode(): (rest[i + 1].decode(), rest[i + 2]) for i in range(0, len(rest), 3)}
-        attempt, fence, timeout_ms = map(int, numbers.split())
-        return cls(
-            job_id.decode(),
-            queue.decode(),
-            function.decode(),
-            payload,
-            attempt,
-            fence,
-            timeout_ms,
-            outputs,
-            options.decode(),
-            callbacks.decode(),
-            ended.decode(),
-            details,
-        )
+    def unpack(cls, data: bytes) -> Task:
+        """The task that was packed."""
+        return cls._make(marshal.loads(data))  # noqa: S302 - horses get tasks from nobody but their supervisor
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """How a task ended, or what a horse has to say about itself.
 
     Attributes:
@@ -124,42 +108,42 @@ class Report:
     wait_status: int = 0
     is_last: bool = False
 
-    def pack(self) -> list[bytes]:
-        """The report as fields of a frame."""
-        numbers = (self.delay_ms, self.may_retry, self.pieces, self.gives, self.wait_status, self.is_last)
-        return [
-            self.kind.encode(),
-            b"%d" % self.duration_ns,
-            self.value,
-            b"%d %d %d %d %d %d" % numbers,
-            *(name.encode() for name in self.error_names),
-        ]
+    def pack(self) -> bytes:
+        """The report as bytes."""
+        is_true = self.may_retry * _MAY_RETRY | self.gives * _GIVES | self.is_last * _IS_LAST
+        kind, size = _KINDS.index(self.kind), len(self.value)
+        facts = _FACTS.pack(kind, self.duration_ns, self.delay_ms, self.pieces, self.wait_status, is_true, size)
+        return b"".join((facts, self.value, _BETWEEN_NAMES.join(name.encode() for name in self.error_names)))
 
     @classmethod
-    def unpack(cls, fields: Sequence[bytes]) -> Report:
-        """The report that the fields of a frame hold."""
-        kind, duration_ns, value, numbers, *names = fields
-        delay_ms, may_retry, pieces, gives, wait_status, is_last = map(int, numbers.split())
-        return cls(
-            kind=kind.decode(),
-            duration_ns=int(duration_ns),
-            value=value,
-            delay_ms=delay_ms,
-            error_names=tuple(name.decode() for name in names),
-            may_retry=bool(may_retry),
-            pieces=pieces,
-            gives=bool(gives),
-            wait_status=wait_status,
-            is_last=bool(is_last),
-        )
+    def unpack(cls, data: bytes) -> Report:
+        """The report that was packed.
+
+        Raises:
+            ValueError: this is none.
+        """
+        try:
+            kind, duration_ns, delay_ms, pieces, wait_status, is_true, size = _FACTS.unpack_from(data)
+            end = _FACTS.size + size
+            names = data[end:].decode().split("\n") if len(data) > end else ()
+            return cls(
+                _KINDS[kind],
+                duration_ns,
+                data[_FACTS.size : end],
+                delay_ms,
+                tuple(names),
+                bool(is_true & _MAY_RETRY),
+                pieces,
+                bool(is_true & _GIVES),
+                wait_status,
+                bool(is_true & _IS_LAST),
+            )
+        except (struct.error, LookupError) as error:
+            raise ValueError("these bytes are no report") from error
 
 
-def frame(token: bytes, number: int, fields: Sequence[bytes]) -> bytes:
+def frame(token: bytes, number: int, body: bytes) -> bytes:
     """A frame as it goes through the pipe."""
-    parts = [b""]
-    for value in fields:
-        parts += [_LENGTH.pack(len(value)), value]
-    body = b"".join(parts)
     return HEADER.pack(token, number, len(body)) + body
 
 
@@ -174,31 +158,23 @@ class Frames:
         self._token = token
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, list[bytes]]]:
-        """Takes what arrived, and yields each frame that is complete: its task's number and its fields.
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Takes what arrived, and yields each frame that is complete: its task's number and its body.
 
         Raises:
             GarbledError: what arrived is no frame, and nothing that follows can be told any more.
         """
         self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            token, number, length = HEADER.unpack_from(self._buffer)
-            if token != self._token:
-                raise GarbledError("something else than frames came through the pipe")
-            end = HEADER.size + length
-            if len(self._buffer) < end:
-                return
-            body = bytes(memoryview(self._buffer)[HEADER.size : end])
-            del self._buffer[:end]
-            yield number, fields_of(body)
-
-
-def fields_of(body: bytes) -> list[bytes]:
-    """The fields of a frame, of which this is what follows the header."""
-    fields, position = [], 0
-    while position < len(body):
-        (length,) = _LENGTH.unpack_from(body, position)
-        position += _LENGTH.size
-        fields.append(body[position : position + length])
-        position += length
-    return fields
+        at = 0
+        try:
+            while len(self._buffer) - at >= HEADER.size:
+                token, number, length = HEADER.unpack_from(self._buffer, at)
+                if token != self._token:
+                    raise GarbledError("something else than frames came through the pipe")
+                begin = at + HEADER.size
+                if len(self._buffer) < begin + length:
+                    return
+                at = begin + length
+                yield number, bytes(self._buffer[begin:at])
+        finally:
+            del self._buffer[:at]

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 from rqdeps.worker.board import Board
-from rqdeps.worker.messages import HEADER, TOKEN_BYTES, Frames, GarbledError, Report, Task, fields_of, frame
+from rqdeps.worker.messages import HEADER, TOKEN_BYTES, Frames, GarbledError, Report, Task, frame
 
 _TURN = struct.Struct(">I")
 
@@ -30,11 +30,15 @@ class Kept:
 
     Args:
         token: what only the two ends of the pipe know.
+
+    Attributes:
+        holds_one: whether this process has put one there.
     """
 
     def __init__(self, token: bytes) -> None:
         self._token = token
         self._file = _anonymous_file()
+        self.holds_one = False
 
     def fileno(self) -> int:
         """The number of the file."""
@@ -45,6 +49,7 @@ class Kept:
         data = frame(self._token, number, report.pack())
         _write(self._file, data[HEADER.size :], HEADER.size)
         _write(self._file, data[: HEADER.size], 0)
+        self.holds_one = True
 
     def get(self, number: int) -> Report | None:
         """The report of a task, if one was kept."""
@@ -54,11 +59,12 @@ class Kept:
         token, found, length = HEADER.unpack(head)
         if token != self._token or found != number:
             return None
-        return Report.unpack(fields_of(_read(self._file, length, HEADER.size)))
+        return Report.unpack(_read(self._file, length, HEADER.size))
 
     def clear(self) -> None:
         """Keeps nothing any more."""
         os.ftruncate(self._file, 0)
+        self.holds_one = False
 
     def close(self) -> None:
         """Closes the file, which is its end once all have."""
@@ -103,7 +109,8 @@ class Pipe:
         self.board = Board()
         self.kept = Kept(self._token)
         self._outgoing = bytearray()
-        self._incoming = Frames(self._token)
+        self._incoming, self._horse_incoming = Frames(self._token), Frames(self._token)
+        self._horse_tasks: Iterator[tuple[int, bytes]] = iter(())
         self.frames.setblocking(False)
         self.has_hung_up = False
 
@@ -161,9 +168,9 @@ class Pipe:
             if not data:
                 self.has_hung_up = True
                 return
-            for number, fields in self._incoming.feed(data):
+            for number, body in self._incoming.feed(data):
                 try:
-                    report = Report.unpack(fields)
+                    report = Report.unpack(body)
                 except ValueError as error:
                     raise GarbledError("a frame came through the pipe that is no report") from error
                 yield number, report
@@ -202,26 +209,15 @@ class Pipe:
         if len(turn) < _TURN.size:
             return None
         (number,) = _TURN.unpack(turn)
-        while True:  # frames of tasks that were taken back are passed over
-            head = self._read(HEADER.size)
-            if head is None:
+        while True:
+            for found, body in self._horse_tasks:
+                if found == number:  # frames of tasks that were taken back are passed over
+                    return number, Task.unpack(body)
+            data = self._horse_frames.recv(_PIECE)
+            if not data:
                 return None
-            _, found, length = HEADER.unpack(head)
-            body = self._read(length)
-            if body is None:
-                return None
-            if found == number:
-                return number, Task.unpack(fields_of(body))
+            self._horse_tasks = self._horse_incoming.feed(data)
 
     def report(self, number: int, report: Report) -> None:
         """Tells how a task ended."""
         self._horse_frames.sendall(frame(self._token, number, report.pack()))
-
-    def _read(self, length: int) -> bytes | None:
-        data = bytearray()
-        while len(data) < length:
-            piece = self._horse_frames.recv(min(length - len(data), _PIECE))
-            if not piece:
-                return None
-            data += piece
-        return bytes(data)

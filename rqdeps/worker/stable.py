@@ -46,6 +46,9 @@ _TO_END = 1.0
 #: Weight of the newest job in the running average.
 _NEWEST = 0.2
 
+#: A job that took longer than so many times the average counts in it as that long.
+_OUTLIER = 4
+
 #: How often the process of a job may die before it begins that, until the job counts as the reason.
 _INTERRUPTIONS = 1
 
@@ -149,6 +152,13 @@ class Stable:
         now, depth = time.monotonic_ns(), self.depth
         return sum(max(0, (1 if self._is_stuck(horse, now) else depth) - len(horse.tasks)) for horse in self.able)
 
+    def work_ahead(self) -> float:
+        """For how long no horse runs out of jobs, by the running average of what they take, in seconds."""
+        able = self.able
+        if self._average_ns is None or not able:
+            return 0.0
+        return min(len(horse.tasks) for horse in able) * self._average_ns / 1e9
+
     @property
     def idle(self) -> int:
         """How many horses have nothing to do."""
@@ -177,12 +187,11 @@ class Stable:
         """Gives jobs to the horses with the least to do. Returns those that none can take."""
         shares: dict[Horse, list[tuple[int, Held]]] = {}
         left: list[Held] = []
-        now, depth, able = time.monotonic_ns(), self.depth, self.able
-        if not able:
-            return list(jobs)
+        now, depth = time.monotonic_ns(), self.depth
+        takers = [horse for horse in self.able if not horse.tasks or not self._is_stuck(horse, now)]
         for held in jobs:
-            horse = min(able, key=lambda horse: len(horse.tasks))
-            if len(horse.tasks) >= depth or (horse.tasks and self._is_stuck(horse, now)):
+            horse = min(takers, key=_load, default=None)
+            if horse is None or len(horse.tasks) >= depth:
                 left.append(held)
                 continue
             if not horse.tasks:
@@ -222,9 +231,11 @@ class Stable:
         horse.heard_at_ns = time.monotonic_ns()
         self._failures = 0
         if self._average_ns is None:
-            self._average_ns = report.duration_ns
+            self._average_ns = max(report.duration_ns, 1)
         else:
-            self._average_ns += _NEWEST * (report.duration_ns - self._average_ns)
+            # One that was held up by the machine must not make all look long; many in a row soon do.
+            newest = min(report.duration_ns, _OUTLIER * self._average_ns)
+            self._average_ns += _NEWEST * (newest - self._average_ns)
 
     def _explained(self, report: Report) -> Report:
         """The report of a horse that a process which it had forked for a job died."""
@@ -363,3 +374,8 @@ class Stable:
                 horse.wait_for_end()
         self.horses.clear()
         return reported, left
+
+
+def _load(horse: Horse) -> int:
+    """How much a horse has to do."""
+    return len(horse.tasks)

@@ -33,6 +33,9 @@ log = logging.getLogger("rqdeps.worker")
 #: How long an outcome waits at most to be reported together with others, in seconds.
 _SETTLE_SECONDS = 0.005
 
+#: What it takes to hear, report, claim and hand out again, in seconds: horses must not run out of work meanwhile.
+_SELECT_SECONDS = 0.0001
+
 #: How long one that ends at once waits for the server to answer, in seconds.
 _HASTE_SECONDS = 1.0
 
@@ -372,6 +375,9 @@ class Supervisor:
         self._asked_whether_to_end = False
 
     def _wait(self) -> None:
+        if (pause := self._stable.work_ahead() / 2 - _SELECT_SECONDS) > 0 and not self._holdings.ready:
+            # Each job's report by itself would wake this process: they are heard together while the horses have others.
+            time.sleep(min(pause, _SETTLE_SECONDS))
         for key, _ in self._selector.select(self._time_to_wait()):
             key.data()
         if self._signals.may_have_lost_a_child():

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from rqdeps.worker.handlers import handler_of, set_handler
@@ -127,9 +126,10 @@ def _environment() -> dict[bytes, bytes]:
 
 
 def _directory() -> str | None:
-    with suppress(OSError):  # it was deleted, or may not be read
+    try:
         return os.getcwd()
-    return None
+    except OSError:  # it was deleted, or may not be read
+        return None
 
 
 def _closed(streams: Iterable[Any]) -> list[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 
@@ -15,8 +15,7 @@ OutcomeKind = Literal["finished", "spawned", "gives", "failed", "snoozed", "stop
 NO_RETRY = -1
 
 
-@dataclass(frozen=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A job that a worker holds.
 
     Attributes:
@@ -48,8 +47,7 @@ class Claimed:
     callbacks: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended.
 
     Attributes:
@@ -166,18 +164,18 @@ def _read_claimed(fields: list[Any]) -> Claimed:
     job_id, queue, fence, attempt, failures, retries, function, payload, *policies = fields
     timeout, retry_policy, outputs, callbacks = policies or _NO_POLICIES
     return Claimed(
-        id=text(job_id),
-        queue=text(queue),
-        fence=int(fence),
-        attempt=attempt,
-        failures=failures,
-        retries=retries,
-        function=text(function),
-        payload=payload,
-        timeout_ms=int(timeout) if timeout else None,
-        retry_policy=text(retry_policy),
-        wants_outputs=bool(outputs),
-        callbacks=text(callbacks),
+        job_id.decode(),
+        queue.decode(),
+        int(fence),
+        attempt,
+        failures,
+        retries,
+        function.decode(),
+        payload,
+        int(timeout) if timeout else None,
+        retry_policy.decode(),
+        bool(outputs),
+        callbacks.decode(),
     )
 
 
