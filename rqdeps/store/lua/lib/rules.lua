@@ -1,3 +1,4 @@
+-- @include lib/further_rules
 -- @include lib/base
 -- lib/rules: the trigger rules, and what a job's groups together mean for it.
 -- A group is { rule, total, ok, bad, skip }: of `total` dependencies, so many finished, failed (in any way), were skipped.
@@ -6,69 +7,14 @@ local rules = {}
 
 -- Per rule: when it holds, whether it still can, which outcomes have a part in it when it can't, and whether a failure is
 -- to blame then.
-local RULES = {
+local RULES = setmetatable({
   all_success = {
     holds = function(g) return g.ok == g.total end,
     can = function(g) return g.bad == 0 and g.skip == 0 end,
     spoiled_by = { bad = true, skip = true },
     blames = true,
   },
-  all_failed = {
-    holds = function(g) return g.bad == g.total end,
-    can = function(g) return g.ok == 0 and g.skip == 0 end,
-    spoiled_by = { ok = true, skip = true },
-  },
-  all_done = {
-    holds = function(g) return g.waiting == 0 end,
-    can = function() return true end,
-    spoiled_by = {},
-  },
-  one_success = {
-    holds = function(g) return g.ok > 0 end,
-    can = function(g) return g.ok > 0 or g.waiting > 0 end,
-    spoiled_by = { bad = true, skip = true },
-    blames = true,
-  },
-  one_failed = {
-    holds = function(g) return g.bad > 0 end,
-    can = function(g) return g.bad > 0 or g.waiting > 0 end,
-    spoiled_by = { ok = true, skip = true },
-  },
-  one_done = {
-    holds = function(g) return g.ok + g.bad > 0 end,
-    can = function(g) return g.ok + g.bad > 0 or g.waiting > 0 end,
-    spoiled_by = { skip = true },
-  },
-  none_failed = {
-    holds = function(g) return g.waiting == 0 and g.bad == 0 end,
-    can = function(g) return g.bad == 0 end,
-    spoiled_by = { bad = true },
-    blames = true,
-  },
-  none_skipped = {
-    holds = function(g) return g.waiting == 0 and g.skip == 0 end,
-    can = function(g) return g.skip == 0 end,
-    spoiled_by = { skip = true },
-  },
-  none_failed_min_one_success = {
-    holds = function(g) return g.waiting == 0 and g.bad == 0 and g.ok > 0 end,
-    can = function(g) return g.bad == 0 and (g.ok > 0 or g.waiting > 0) end,
-    spoiled_by = { bad = true, skip = true },
-    blames = true,
-  },
-  all_done_min_one_success = {
-    holds = function(g) return g.waiting == 0 and g.ok > 0 end,
-    can = function(g) return g.ok > 0 or g.waiting > 0 end,
-    spoiled_by = { bad = true, skip = true },
-    blames = true,
-    safe_after_one = true, -- one success is enough: what fails later can't make it end as upstream_failed
-  },
-  fallback = {
-    holds = function(g) return g.bad > 0 end,
-    can = function(g) return g.skip == 0 end,
-    spoiled_by = { skip = true },
-  },
-}
+}, { __index = further_rules })
 
 -- Whether a dependency that stands in this count of a group has a part in it that the group can't be met any more.
 function rules.spoils(g, count)
