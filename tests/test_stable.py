@@ -62,7 +62,7 @@ def start(stable: Stable) -> Horse:
 def test_what_was_computed_is_returned_when_all_ends_at_once(stable: Stable) -> None:
     start(stable)
     done, runs = held("done"), held("runs", "time.sleep", b"j[[60],{}]")
-    stable._average_ns = 1_000.0  # so that a horse is given several
+    stable.pace.average_ns = 1_000.0  # so that a horse is given several
     assert stable.give([done, runs]) == []
     await_report(stable)
     reported, left = stable.end()
@@ -76,7 +76,7 @@ def test_what_a_process_had_begun_behind_rubbish_runs_again_under_another_claim(
 ) -> None:
     horse = start(stable)
     rubbish, begun, waiting = held("rubbish"), held("begun", "time.sleep", b"j[[60],{}]"), held("waiting")
-    stable._average_ns = 1_000.0
+    stable.pace.average_ns = 1_000.0
     assert stable.give([rubbish, begun, waiting]) == []
     eventually(lambda: horse.running()[0] is begun)
 

@@ -18,13 +18,10 @@ from rqdeps.worker.held import Held
 from rqdeps.worker.horse import run_horse
 from rqdeps.worker.messages import NO_TASK, GarbledError, Report
 from rqdeps.worker.options import HorseOptions
+from rqdeps.worker.pace import Pace
 from rqdeps.worker.pipe import Pipe
 
 log = logging.getLogger("rqdeps.worker")
-
-#: How much work may wait in a horse's pipe, by the running average of what a job takes, and how many jobs at most.
-_AHEAD_NS = 2_000_000
-_AHEAD_JOBS = 32
 
 #: A job that has run for longer than this keeps those behind it waiting; they are taken back.
 STUCK_NS = 10_000_000
@@ -43,12 +40,6 @@ _LONGEST_PAUSE = 10.0
 #: How long horses without a job have to end by themselves, in seconds.
 _TO_END = 1.0
 
-#: Weight of the newest job in the running average.
-_NEWEST = 0.2
-
-#: A job that took longer than so many times the average counts in it as that long.
-_OUTLIER = 4
-
 #: How often the process of a job may die before it begins that, until the job counts as the reason.
 _INTERRUPTIONS = 1
 
@@ -66,6 +57,7 @@ class Stable:
         fork_at: when the next horse may be forked, by the monotonic clock, in seconds.
         has_been_ready: whether a horse ever could be set up.
         unready: why horses can't be set up, if the last one said so.
+        pace: what jobs take.
     """
 
     def __init__(
@@ -82,7 +74,7 @@ class Stable:
         self._options = options or HorseOptions()
         self._coroner = Coroner()
         self._number = NO_TASK
-        self._average_ns: float | None = None
+        self.pace = Pace()
 
     def start_missing(self) -> list[Horse]:
         """Forks horses until there are as many as there should be, unless that failed just now; returns them."""
@@ -136,28 +128,18 @@ class Stable:
     # How much they can take
 
     @property
-    def depth(self) -> int:
-        """How many jobs a horse may be given ahead, with the one it runs."""
-        if self._average_ns is None:
-            return 1
-        return max(1, min(_AHEAD_JOBS, int(_AHEAD_NS / max(self._average_ns, 1))))
-
-    @property
     def able(self) -> list[Horse]:
         """The horses that can be given jobs."""
         return [horse for horse in self.horses if horse.is_able]
 
     def capacity(self) -> int:
         """How many more jobs the horses can take now."""
-        now, depth = time.monotonic_ns(), self.depth
+        now, depth = time.monotonic_ns(), self.pace.depth
         return sum(max(0, (1 if self._is_stuck(horse, now) else depth) - len(horse.tasks)) for horse in self.able)
 
     def work_ahead(self) -> float:
-        """For how long no horse runs out of jobs, by the running average of what they take, in seconds."""
-        able = self.able
-        if self._average_ns is None or not able:
-            return 0.0
-        return min(len(horse.tasks) for horse in able) * self._average_ns / 1e9
+        """For how long no horse runs out of jobs, by what they took lately, in seconds."""
+        return self.pace.seconds_for(min((len(horse.tasks) for horse in self.able), default=0))
 
     @property
     def idle(self) -> int:
@@ -167,7 +149,7 @@ class Stable:
     @property
     def runs_dry(self) -> bool:
         """Whether a horse has used up half of what it may be given ahead."""
-        half = self.depth // 2
+        half = self.pace.depth // 2
         now = time.monotonic_ns()
         return any(len(horse.tasks) <= half and not self._is_stuck(horse, now) for horse in self.able)
 
@@ -187,7 +169,7 @@ class Stable:
         """Gives jobs to the horses with the least to do. Returns those that none can take."""
         shares: dict[Horse, list[tuple[int, Held]]] = {}
         left: list[Held] = []
-        now, depth = time.monotonic_ns(), self.depth
+        now, depth = time.monotonic_ns(), self.pace.depth
         takers = [horse for horse in self.able if not horse.tasks or not self._is_stuck(horse, now)]
         for held in jobs:
             horse = min(takers, key=_load, default=None)
@@ -230,12 +212,7 @@ class Stable:
         horse.is_leaving = horse.is_leaving or report.is_last
         horse.heard_at_ns = time.monotonic_ns()
         self._failures = 0
-        if self._average_ns is None:
-            self._average_ns = max(report.duration_ns, 1)
-        else:
-            # One that was held up by the machine must not make all look long; many in a row soon do.
-            newest = min(report.duration_ns, _OUTLIER * self._average_ns)
-            self._average_ns += _NEWEST * (newest - self._average_ns)
+        self.pace.note(report.duration_ns)
 
     def _explained(self, report: Report) -> Report:
         """The report of a horse that a process which it had forked for a job died."""
