@@ -9,8 +9,8 @@ _AHEAD_JOBS = 32
 #: Weight of the newest job in the running average.
 _NEWEST = 0.2
 
-#: A job that took longer than so many times the average counts in it as that long: one that the machine held up must not
-#: make all others look long, and many in a row soon do.
+#: A job that took longer than so many times the average counts in it as that long: one that was held up must not make
+#: all others look long, and many in a row soon do.
 _OUTLIER = 4
 
 
