@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from rqdeps.codec import Codec
 from rqdeps.dependency import ADDITIVE_RULES, Output, Rule, guarantees_success
@@ -13,15 +13,19 @@ from rqdeps.fallback import MOST_IN_A_ROW, WAY_OUT, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
 from rqdeps.new_groups import few_enough, groups_of_fallback, groups_of_options
-from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions
+from rqdeps.options import NO_OPTIONS, OPTION_NAMES, RESERVED_NAMES, JobOptions
 from rqdeps.serializers import dumps, encode_call
-from rqdeps.signing import options_of, seal_payload, seal_result
+from rqdeps.signing import Keyring, options_of, seal_payload, seal_result
 from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
 from rqdeps.store.calls.reads import EdgeRecord
 
 
-@dataclass(frozen=True)
+#: What ``enqueue`` keeps for itself of the names of arguments.
+_KEPT_NAMES: Final = OPTION_NAMES.union(RESERVED_NAMES)
+
+
+@dataclass
 class FunctionCall:
     """A call with its options, told apart."""
 
@@ -45,7 +49,7 @@ class FunctionCall:
             ValueError: an option makes no sense.
         """
         kwargs = dict(named)
-        options = {name: kwargs.pop(name) for name in (*OPTION_NAMES, *RESERVED_NAMES) if name in kwargs}
+        options = {name: kwargs.pop(name) for name in _KEPT_NAMES.intersection(kwargs)}
         explicit = {name: kwargs.pop(name) for name in ("args", "kwargs") if name in kwargs}
         if not explicit:
             return cls(func, args, kwargs, JobOptions.read(options))
@@ -76,7 +80,7 @@ class FunctionCall:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # and not frozen, which would take ten times as long to make: nobody changes one all the same
 class EnqueueData:
     """A job to be, made by ``Queue.prepare_data`` for ``Queue.enqueue_many``. Others may already depend on it.
 
@@ -225,7 +229,7 @@ class EnqueueData:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = codec.encode_call(tuple(args), dict(kwargs))
         if fallback_of is None:
-            groups = few_enough(groups_of_options(options, outputs))
+            groups = few_enough(groups_of_options(options, outputs)) if options.groups or outputs else ()
         else:
             groups = groups_of_fallback(fallback_of, outputs, finished)
         nonce = secrets.token_hex(4) if options.job_id else ""
@@ -298,8 +302,9 @@ class EnqueueData:
     def new_job(self, queue: str) -> NewJob:
         """The job as the call to the server takes it."""
         chosen, fields = self.queue or queue, self._fields()
-        options = options_of(fields.get("timeout"), fields.get("retries"), fields.get("retry"), fields.get("callbacks"))
-        fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
+        if Keyring.of_environment().signs:
+            options = options_of(*(fields.get(name) for name in ("timeout", "retries", "retry", "callbacks")))
+            fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
         if self.joins:
             fields["result"] = seal_result(dumps(None), [self.id])
         return NewJob(
@@ -342,20 +347,10 @@ class EnqueueData:
         return replace(self, groups=few_enough((*groups, group)))
 
     def _fields(self) -> dict[str, Argument]:
-        options = self.options
         fields: dict[str, Argument | None] = {
             "function": self.function,
             "payload": self.payload,
-            "timeout": options.timeout_ms,
-            "result_ttl": options.result_ttl_ms,
-            "failure_ttl": options.failure_ttl_ms,
-            "ttl": options.ttl_ms,
-            "description": options.description,
-            "at_front": 1 if options.at_front else None,
-            "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
             "scheduled_for": self.scheduled_for_ms,
-            "held": 1 if options.hold else None,
-            "callbacks": options.callbacks.encode() or None,
             "fallback": self.fallback.id if self.fallback else None,
             "fallback_of": self.fallback_of,
             "workflow": self.workflow,
@@ -364,13 +359,30 @@ class EnqueueData:
             "joins": 1 if self.joins else None,
             "cleans_up": 1 if self.cleans_up else None,
         }
-        if options.repeat is not None:
-            fields["repeats"] = options.repeat.times
-            fields["repeat"] = options.repeat.encode() or None
-        if options.retry is not None:
-            fields["retries"] = options.retry.max
-            fields["retry"] = options.retry.encode() or None
+        if self.options is not NO_OPTIONS:
+            fields |= _fields_of(self.options)
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def _fields_of(options: JobOptions) -> dict[str, Argument | None]:
+    fields: dict[str, Argument | None] = {
+        "timeout": options.timeout_ms,
+        "result_ttl": options.result_ttl_ms,
+        "failure_ttl": options.failure_ttl_ms,
+        "ttl": options.ttl_ms,
+        "description": options.description,
+        "at_front": 1 if options.at_front else None,
+        "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
+        "held": 1 if options.hold else None,
+        "callbacks": options.callbacks.encode() or None,
+    }
+    if options.repeat is not None:
+        fields["repeats"] = options.repeat.times
+        fields["repeat"] = options.repeat.encode() or None
+    if options.retry is not None:
+        fields["retries"] = options.retry.max
+        fields["retry"] = options.retry.encode() or None
+    return fields
 
 
 def call_of(fallback: Fallback) -> FunctionCall:

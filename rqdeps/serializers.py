@@ -19,6 +19,7 @@ JSONSerializer: Final = "json"
 PickleSerializer: Final = "pickle"
 
 _JSON: Final = b"j"
+_EMPTY_CALL: Final = b"j[]"
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
 _OUTPUT_IN_JSON: Final = b'"output"'
 
@@ -119,7 +120,9 @@ def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, l
     Raises:
         SerializationError: for an argument that can't be carried, naming its place, its type and the way out.
     """
-    call = [args, kwargs] if kwargs else [args] if args else []
+    if not args and not kwargs:
+        return _EMPTY_CALL, []
+    call = [args, kwargs] if kwargs else [args]
     data = _plain_bytes(call, (*args, kwargs) if kwargs else args)
     if data is not None:
         return data, []

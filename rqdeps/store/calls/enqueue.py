@@ -28,7 +28,7 @@ class NewGroup:
     members: Sequence[tuple[EdgeKind, str]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class NewJob:
     """A job to be.
 
@@ -51,7 +51,7 @@ class NewJob:
     @property
     def cost(self) -> int:
         """What it takes of the budget of one call."""
-        return NEW_JOB_COST + sum(len(group.members) for group in self.groups)
+        return NEW_JOB_COST + sum(len(group.members) for group in self.groups) if self.groups else NEW_JOB_COST
 
     @property
     def goes_to_front(self) -> bool:
@@ -91,10 +91,10 @@ def job_args(jobs: Sequence[NewJob]) -> list[Argument]:
     """Jobs as scripts read them: their number, then each."""
     args: list[Argument] = [len(jobs)]
     for job in jobs:
-        args += [job.id, job.nonce, job.queue, "" if job.delay_ms is None else job.delay_ms]
-        args.append(2 * len(job.fields))
-        for name, value in job.fields.items():
-            args += [name, value]
+        delay_ms = "" if job.delay_ms is None else job.delay_ms
+        args += (job.id, job.nonce, job.queue, delay_ms, 2 * len(job.fields))
+        for name_and_value in job.fields.items():
+            args += name_and_value
         args.append(len(job.groups))
         for group in job.groups:
             args += [group.rule, *counted([part for member in group.members for part in member])]
