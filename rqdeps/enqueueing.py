@@ -86,7 +86,7 @@ def draft_of(
         codec: how the arguments are written.
     """
     data = FunctionCall.apart(func, args, kwargs, JobOptions.read(options)).data(codec)
-    return replace(reusable(data), queue=data.queue or "default")
+    return reusable(data).changed(queue=data.queue or "default")
 
 
 def datas_of(jobs: object, kind: type[JobRecord]) -> list[tuple[object, EnqueueData]]:
@@ -114,7 +114,7 @@ def grouped(datas: list[EnqueueData], group: str | None) -> list[EnqueueData]:
     if group is None:
         return datas
     name = check_id(group, "a group's name")
-    return [replace(data, group=name) for data in datas]
+    return [data.changed(group=name) for data in datas]
 
 
 def limited(data: EnqueueData, timeout_ms: int | None) -> EnqueueData:
@@ -208,7 +208,7 @@ def enqueue_job(job: JobRecord, queue: str, registered: RegisteredQueues) -> Con
         payloads = yield from _signed_for(job.id, queue)
         yield from carry_on_cascades((yield from ask(changes.release([job.id], queue=queue, payloads=payloads))))
     else:
-        yield from enqueue_datas([replace(job.draft, queue=queue)], queue, registered)
+        yield from enqueue_datas([job.draft.changed(queue=queue)], queue, registered)
 
 
 def _signed_for(job_id: str, queue: str) -> Conversation[dict[str, bytes]]:
@@ -232,7 +232,7 @@ def _signed_for(job_id: str, queue: str) -> Conversation[dict[str, bytes]]:
 
 def save_held(data: EnqueueData, registered: RegisteredQueues) -> Conversation[None]:
     """Saves a job, which is held until it is released. Raises what ``enqueue_datas`` raises."""
-    held = replace(data, options=replace(data.options, hold=True))
+    held = data.changed(options=replace(data.options, hold=True))
     yield from enqueue_datas([held], "default", registered)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 from rqdeps.store.scripts import NEW_JOB_COST
+
+#: In place of a nonce: nobody else can use the id, but an earlier call may have saved the job.
+ITSELF: Final = "="
 
 #: A ``dependency`` is waited for; of an ``output`` the value is wanted too; a ``fallback`` stands in if it fails; a
 #: ``spawn`` is joined once the job has run.
@@ -34,7 +37,8 @@ class NewJob:
 
     Attributes:
         id: its id.
-        nonce: tells a second sending of this job from another job with its id; empty where the id can't be another's.
+        nonce: tells a second sending of this job from another job with its id; empty where the id can't be another's,
+            and ``ITSELF`` where, besides, an earlier call may have saved the job.
         queue: the queue's name.
         delay_ms: how long to wait, from the moment the server gets the call, until the job may run.
         fields: further fields of its hash.

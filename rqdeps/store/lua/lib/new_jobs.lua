@@ -2,7 +2,8 @@
 -- lib/new_jobs: jobs to be, as `enqueue` and `stage` get them; checked before the first write, then saved with their edges.
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · list of queue names to register
 --          number of jobs; for each:
---            id · nonce, which tells a second sending from another job with this id; empty: the id can't be another's
+--            id · nonce, which tells a second sending from another job with this id; empty: the id can't be another's;
+--            `=`: nor can this one, but an earlier call may have saved the job
 --            queue · delay in ms, or empty
 --            list of fields: name, value, name, value, …
 --            number of groups; for each: rule · list of kind, id, kind, id, …
@@ -29,6 +30,9 @@ local function is_plain(j)
     and not (j.workflow or j.group or j.held or j.joins or j.fallback or j.fallback_of or j.ttl or j.at_front)
 end
 
+-- In place of a nonce: the job that has the id already, if there is one, is this one.
+local ITSELF = '='
+
 -- What a job is that nothing is said of.
 local OF_A_NEW_JOB = { __index = { epoch = 1, attempt = 0, linked = 0, scheduled_for = 0 } }
 
@@ -36,6 +40,10 @@ local function read_job()
   local j = setmetatable({ given = {} }, OF_A_NEW_JOB)
   local given = 0
   j.id, j.nonce, j.queue, j.delay, given = argument.texts(5)
+  j.may_be_there = j.nonce ~= ''
+  if j.nonce == ITSELF then
+    j.nonce = ''
+  end
   local first = argument.position
   for f = 1, given, 2 do
     local name, value = ARGV[first + f], ARGV[first + f + 1]
@@ -67,7 +75,7 @@ end
 function new_jobs.check(is_there)
   for _, j in ipairs(new_jobs.all) do
     local known = {}
-    if new_jobs.again or j.nonce ~= '' then
+    if new_jobs.again or j.may_be_there then
       known = redis.call('HMGET', key('job', j.id), 'status', 'nonce', 'gate', 'deleting')
       local is_own = (known[2] or '') == j.nonce
         and (not is_there or is_there({ gate = known[3], deleting = known[4] }))
