@@ -68,14 +68,30 @@ function new_jobs.read()
   end
 end
 
+local function may_be_there(j)
+  return new_jobs.again or j.may_be_there
+end
+
+-- Whether an earlier call may have saved any of the jobs, or another one has an id of theirs.
+local function are_some_there()
+  local keys = {}
+  for _, j in ipairs(new_jobs.all) do
+    if may_be_there(j) then
+      keys[#keys + 1] = key('job', j.id)
+    end
+  end
+  return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
+end
+
 -- Tells fresh jobs from saved ones. Returns the reply that refuses them, or nil. A job that
 -- an earlier sending has saved is left as it is, also if somebody deletes it already; but what is left of a graph that was
 -- given up is in the way of another with its jobs.
 --   is_there  where given: tells of a job that stands behind a gate whether it does
 function new_jobs.check(is_there)
+  local some_are_there = are_some_there()
   for _, j in ipairs(new_jobs.all) do
     local known = {}
-    if new_jobs.again or j.may_be_there then
+    if some_are_there and may_be_there(j) then
       known = redis.call('HMGET', key('job', j.id), 'status', 'nonce', 'gate', 'deleting')
       local is_own = (known[2] or '') == j.nonce
         and (not is_there or is_there({ gate = known[3], deleting = known[4] }))
