@@ -20,7 +20,6 @@ from rqdeps.store.calls.call import Argument
 from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob
 from rqdeps.store.calls.reads import EdgeRecord
 
-
 #: What ``enqueue`` keeps for itself of the names of arguments.
 _KEPT_NAMES: Final = OPTION_NAMES.union(RESERVED_NAMES)
 
