@@ -6,7 +6,6 @@ is always read; anything else only by a process that was told to use it, since r
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any, Final
 from rqdeps.classes import resolve_class
 from rqdeps.custom import CustomFormat, Serializer
 from rqdeps.dependency import Output
+from rqdeps.environment import Variable
 from rqdeps.errors import SerializationError
 from rqdeps.formats import JSON, Format
 from rqdeps.pickling import PickleFormat
@@ -26,6 +26,9 @@ SERIALIZER_VARIABLE: Final = "RQDEPS_SERIALIZER"
 
 #: The environment variable for the largest payload and result where the program says nothing.
 MAX_PAYLOAD_VARIABLE: Final = "RQDEPS_MAX_PAYLOAD"
+
+_serializer: Final = Variable(SERIALIZER_VARIABLE)
+_max_payload: Final = Variable(MAX_PAYLOAD_VARIABLE)
 
 #: How large payloads and results may be unless somebody says otherwise, in bytes.
 DEFAULT_MAX_PAYLOAD: Final = 16 * 1024 * 1024
@@ -65,7 +68,7 @@ class Codec:
         Raises:
             ValueError: it says something that can't be.
         """
-        serializer, size = os.environ.get(SERIALIZER_VARIABLE), os.environ.get(MAX_PAYLOAD_VARIABLE)
+        serializer, size = _serializer.get(), _max_payload.get()
         if not serializer and not size:
             return _DEFAULT
         return _DEFAULT.changed(serializer or None, size or None, size_name=MAX_PAYLOAD_VARIABLE)

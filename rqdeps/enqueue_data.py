@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from rqdeps.codec import Codec
 from rqdeps.dependency import ADDITIVE_RULES, Output, Rule, guarantees_success
@@ -13,15 +13,18 @@ from rqdeps.fallback import MOST_IN_A_ROW, WAY_OUT, Fallback
 from rqdeps.functions import bind, check_near_options, path_of
 from rqdeps.ids import new_id
 from rqdeps.new_groups import few_enough, groups_of_fallback, groups_of_options
-from rqdeps.options import OPTION_NAMES, RESERVED_NAMES, JobOptions
+from rqdeps.options import NO_OPTIONS, OPTION_NAMES, RESERVED_NAMES, JobOptions
 from rqdeps.serializers import dumps, encode_call
-from rqdeps.signing import options_of, seal_payload, seal_result
+from rqdeps.signing import Keyring, options_of, seal_payload, seal_result
 from rqdeps.store.calls.call import Argument
-from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob
+from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob
 from rqdeps.store.calls.reads import EdgeRecord
 
+#: What ``enqueue`` keeps for itself of the names of arguments.
+_KEPT_NAMES: Final = OPTION_NAMES.union(RESERVED_NAMES)
 
-@dataclass(frozen=True)
+
+@dataclass
 class FunctionCall:
     """A call with its options, told apart."""
 
@@ -45,7 +48,7 @@ class FunctionCall:
             ValueError: an option makes no sense.
         """
         kwargs = dict(named)
-        options = {name: kwargs.pop(name) for name in (*OPTION_NAMES, *RESERVED_NAMES) if name in kwargs}
+        options = {name: kwargs.pop(name) for name in _KEPT_NAMES.intersection(kwargs)}
         explicit = {name: kwargs.pop(name) for name in ("args", "kwargs") if name in kwargs}
         if not explicit:
             return cls(func, args, kwargs, JobOptions.read(options))
@@ -76,7 +79,7 @@ class FunctionCall:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # and not frozen, which would take ten times as long to make: nobody changes one all the same
 class EnqueueData:
     """A job to be, made by ``Queue.prepare_data`` for ``Queue.enqueue_many``. Others may already depend on it.
 
@@ -86,7 +89,8 @@ class EnqueueData:
         payload: its arguments, serialized.
         groups: what it waits for.
         options: its options.
-        nonce: tells a second sending of this job from another job with its id; empty where nobody else can use the id.
+        nonce: tells a second sending of this job from another job with its id; empty where nobody else can use the id,
+            and ``ITSELF`` where, besides, the program may enqueue it twice.
         delay_ms: how long it waits from the moment it is enqueued, in milliseconds.
         scheduled_for_ms: the moment it waits for, in milliseconds since 1970.
         fallback: what stands in for it if it fails.
@@ -138,6 +142,12 @@ class EnqueueData:
         payload, _ = encode_call((), {})
         return cls(job_id, "", payload, groups, options, nonce or secrets.token_hex(4), joins=True)
 
+    def changed(self, **values: Any) -> EnqueueData:
+        """The same job with other values of some attributes. ``dataclasses.replace`` takes ten times as long."""
+        changed = object.__new__(EnqueueData)
+        changed.__dict__ = self.__dict__ | values
+        return changed
+
     def belonging_to(self, workflow: str) -> EnqueueData:
         """The same job, and what stands in for it, as members of a workflow."""
         return self._with(workflow=workflow, cleans_up=self._waits_for_any_end())
@@ -148,23 +158,23 @@ class EnqueueData:
         result_ttl_ms = options.result_ttl_ms if own.result_ttl_ms is None else own.result_ttl_ms
         failure_ttl_ms = options.failure_ttl_ms if own.failure_ttl_ms is None else own.failure_ttl_ms
         kept = replace(own, result_ttl_ms=result_ttl_ms, failure_ttl_ms=failure_ttl_ms)
-        return replace(self, options=kept, fallback=self.fallback and self.fallback.kept_like(options))
+        return self.changed(options=kept, fallback=self.fallback and self.fallback.kept_like(options))
 
     def timed_out_after(self, timeout_ms: int) -> EnqueueData:
         """The same job, and what stands in for it, with this time limit where their own options say nothing."""
         own = self.options
         limited = own if own.timeout_ms is not None else replace(own, timeout_ms=timeout_ms)
         fallback = self.fallback and self.fallback.timed_out_after(timeout_ms)
-        return replace(self, options=limited, fallback=fallback)
+        return self.changed(options=limited, fallback=fallback)
 
     def spawned(self, by: str) -> EnqueueData:
         """The same job, as one that another spawns. Raises ``ValueError`` if it is to repeat."""
         self.options.refuse_repeat("a spawned job")
-        return replace(self._with(cleans_up=self._waits_for_any_end()), spawned_by=by)
+        return self._with(cleans_up=self._waits_for_any_end()).changed(spawned_by=by)
 
     def _with(self, **changes: Any) -> EnqueueData:
         fallback = self.fallback and self.fallback._with(**changes)
-        return replace(self, fallback=fallback, **changes)
+        return self.changed(fallback=fallback, **changes)
 
     def _waits_for_any_end(self) -> bool:
         return bool(self.groups) and all(group.rule == "all_done" for group in self.groups)
@@ -225,7 +235,7 @@ class EnqueueData:
             check_near_options(dict(kwargs), OPTION_NAMES)
         payload, outputs = codec.encode_call(tuple(args), dict(kwargs))
         if fallback_of is None:
-            groups = few_enough(groups_of_options(options, outputs))
+            groups = few_enough(groups_of_options(options, outputs)) if options.groups or outputs else ()
         else:
             groups = groups_of_fallback(fallback_of, outputs, finished)
         nonce = secrets.token_hex(4) if options.job_id else ""
@@ -273,11 +283,11 @@ class EnqueueData:
             if not fallback.takes_arguments_of_job:
                 raise
             raise TypeError(f"{error}; {WAY_OUT}") from None
-        stand_in = replace(stand_in, stands_for=(self.id, *self.stands_for))
+        stand_in = stand_in.changed(stands_for=(self.id, *self.stands_for))
         if call.options.fallback is not None:
             behind = call.options.fallback
             stand_in = stand_in._with_fallback(behind, call.args, call.kwargs, codec, finished=finished, rank=rank + 1)
-        return replace(self, fallback=stand_in)
+        return self.changed(fallback=stand_in)
 
     def with_fallbacks(self) -> list[EnqueueData]:
         """The job, the fallback that stands behind it, and so on."""
@@ -298,8 +308,9 @@ class EnqueueData:
     def new_job(self, queue: str) -> NewJob:
         """The job as the call to the server takes it."""
         chosen, fields = self.queue or queue, self._fields()
-        options = options_of(fields.get("timeout"), fields.get("retries"), fields.get("retry"), fields.get("callbacks"))
-        fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
+        if Keyring.of_environment().signs:
+            options = options_of(*(fields.get(name) for name in ("timeout", "retries", "retry", "callbacks")))
+            fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
         if self.joins:
             fields["result"] = seal_result(dumps(None), [self.id])
         return NewJob(
@@ -338,24 +349,14 @@ class EnqueueData:
         for i, each in enumerate(groups):
             if each.rule == group.rule and group.rule in ADDITIVE_RULES:
                 groups[i] = NewGroup(each.rule, [*each.members, *group.members])
-                return replace(self, groups=tuple(groups))
-        return replace(self, groups=few_enough((*groups, group)))
+                return self.changed(groups=tuple(groups))
+        return self.changed(groups=few_enough((*groups, group)))
 
     def _fields(self) -> dict[str, Argument]:
-        options = self.options
         fields: dict[str, Argument | None] = {
             "function": self.function,
             "payload": self.payload,
-            "timeout": options.timeout_ms,
-            "result_ttl": options.result_ttl_ms,
-            "failure_ttl": options.failure_ttl_ms,
-            "ttl": options.ttl_ms,
-            "description": options.description,
-            "at_front": 1 if options.at_front else None,
-            "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
             "scheduled_for": self.scheduled_for_ms,
-            "held": 1 if options.hold else None,
-            "callbacks": options.callbacks.encode() or None,
             "fallback": self.fallback.id if self.fallback else None,
             "fallback_of": self.fallback_of,
             "workflow": self.workflow,
@@ -364,13 +365,30 @@ class EnqueueData:
             "joins": 1 if self.joins else None,
             "cleans_up": 1 if self.cleans_up else None,
         }
-        if options.repeat is not None:
-            fields["repeats"] = options.repeat.times
-            fields["repeat"] = options.repeat.encode() or None
-        if options.retry is not None:
-            fields["retries"] = options.retry.max
-            fields["retry"] = options.retry.encode() or None
+        if self.options is not NO_OPTIONS:
+            fields |= _fields_of(self.options)
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def _fields_of(options: JobOptions) -> dict[str, Argument | None]:
+    fields: dict[str, Argument | None] = {
+        "timeout": options.timeout_ms,
+        "result_ttl": options.result_ttl_ms,
+        "failure_ttl": options.failure_ttl_ms,
+        "ttl": options.ttl_ms,
+        "description": options.description,
+        "at_front": 1 if options.at_front else None,
+        "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
+        "held": 1 if options.hold else None,
+        "callbacks": options.callbacks.encode() or None,
+    }
+    if options.repeat is not None:
+        fields["repeats"] = options.repeat.times
+        fields["repeat"] = options.repeat.encode() or None
+    if options.retry is not None:
+        fields["retries"] = options.retry.max
+        fields["retry"] = options.retry.encode() or None
+    return fields
 
 
 def call_of(fallback: Fallback) -> FunctionCall:
@@ -383,14 +401,14 @@ def call_of(fallback: Fallback) -> FunctionCall:
 def reusable(data: EnqueueData) -> EnqueueData:
     """The same job, safe in the hands of a program, which may enqueue it twice: that makes one job."""
     fallback = data.fallback and reusable(data.fallback)
-    return replace(data, nonce=data.nonce or secrets.token_hex(4), fallback=fallback)
+    return data.changed(nonce=data.nonce or ITSELF, fallback=fallback)
 
 
 def delayed(data: EnqueueData, delay_ms: int) -> EnqueueData:
     """The same job, to run no earlier than this long after it is enqueued."""
-    return replace(data, delay_ms=delay_ms)
+    return data.changed(delay_ms=delay_ms)
 
 
 def scheduled(data: EnqueueData, at_ms: int) -> EnqueueData:
     """The same job, to run no earlier than at this moment, in milliseconds since 1970."""
-    return replace(data, scheduled_for_ms=at_ms)
+    return data.changed(scheduled_for_ms=at_ms)

@@ -28,10 +28,15 @@ from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep
 from rqdeps.store.calls.enqueue import enqueue
 from rqdeps.store.conversation import Conversation, ask, ask_all
-from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
+from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL, THROUGH_COST
 
-#: How many pieces are under way at once: one round trip for all of them.
-PIECES_AT_ONCE = 8
+#: How many pieces are under way at once: one round trip for all of them. Others get their turn between the pieces, as a
+#: server reads no more than 16 KiB from a connection at a time.
+PIECES_AT_ONCE = 32
+
+#: How many steps of a cascade are asked for in one round trip where that many are needed. They are short requests, so
+#: that nobody else gets a turn in between.
+STEPS_AT_ONCE = 4
 
 #: How often a graph is staged anew that was given up because this process was held up.
 STAGINGS = 3
@@ -86,7 +91,7 @@ def draft_of(
         codec: how the arguments are written.
     """
     data = FunctionCall.apart(func, args, kwargs, JobOptions.read(options)).data(codec)
-    return replace(reusable(data), queue=data.queue or "default")
+    return reusable(data).changed(queue=data.queue or "default")
 
 
 def datas_of(jobs: object, kind: type[JobRecord]) -> list[tuple[object, EnqueueData]]:
@@ -114,7 +119,7 @@ def grouped(datas: list[EnqueueData], group: str | None) -> list[EnqueueData]:
     if group is None:
         return datas
     name = check_id(group, "a group's name")
-    return [replace(data, group=name) for data in datas]
+    return [data.changed(group=name) for data in datas]
 
 
 def limited(data: EnqueueData, timeout_ms: int | None) -> EnqueueData:
@@ -156,11 +161,11 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
     order = order_of(jobs)
     new_queues = registered.new_among([job.queue for job in jobs])
     if sum(job.cost for job in jobs) <= BUDGET:
-        left = (yield from ask(enqueue(jobs, new_queues=new_queues))).cascades_left
+        left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))).cascades_left, 1
     else:
-        left = yield from _stage(staging.plan(jobs, order), new_queues)
+        left, steps = (yield from _stage(staging.plan(jobs, order), new_queues)), len(jobs) * THROUGH_COST // BUDGET
     registered.remember(new_queues)
-    yield from carry_on_cascades(left)
+    yield from carry_on_cascades(left, steps)
 
 
 def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues) -> Conversation[int]:
@@ -208,7 +213,7 @@ def enqueue_job(job: JobRecord, queue: str, registered: RegisteredQueues) -> Con
         payloads = yield from _signed_for(job.id, queue)
         yield from carry_on_cascades((yield from ask(changes.release([job.id], queue=queue, payloads=payloads))))
     else:
-        yield from enqueue_datas([replace(job.draft, queue=queue)], queue, registered)
+        yield from enqueue_datas([job.draft.changed(queue=queue)], queue, registered)
 
 
 def _signed_for(job_id: str, queue: str) -> Conversation[dict[str, bytes]]:
@@ -232,7 +237,7 @@ def _signed_for(job_id: str, queue: str) -> Conversation[dict[str, bytes]]:
 
 def save_held(data: EnqueueData, registered: RegisteredQueues) -> Conversation[None]:
     """Saves a job, which is held until it is released. Raises what ``enqueue_datas`` raises."""
-    held = replace(data, options=replace(data.options, hold=True))
+    held = data.changed(options=replace(data.options, hold=True))
     yield from enqueue_datas([held], "default", registered)
 
 
@@ -247,10 +252,17 @@ def release(job_ids: Sequence[str]) -> Conversation[None]:
         yield from carry_on_cascades((yield from ask(changes.release(job_ids[i : i + JOBS_PER_CALL]))))
 
 
-def carry_on_cascades(left: int) -> Conversation[None]:
-    """Carries on the cascades that a call had to leave, to their end."""
+def carry_on_cascades(left: int, steps: int = 1) -> Conversation[None]:
+    """Carries on the cascades that a call had to leave, to their end.
+
+    Args:
+        left: how many it has left.
+        steps: how many steps that takes at least.
+    """
     while left:
-        left = yield from ask(upkeep.cascade())
+        at_once = max(1, min(steps, STEPS_AT_ONCE))
+        *_, left = yield from ask_all([upkeep.cascade()] * at_once)
+        steps -= at_once
 
 
 def _stage(plan: staging.Plan, new_queues: Sequence[str]) -> Conversation[int]:

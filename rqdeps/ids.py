@@ -10,10 +10,14 @@ from typing import Final
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS: Final = [first + second for first in _DIGITS for second in _DIGITS]
+_BASE_OF_PAIRS: Final = len(_PAIRS)
 _VALID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 #: An id is a time of 7 digits to the base 62 in milliseconds, and a number of 9 digits.
 _NUMBERS: Final = 62**9
+
+#: The last four digits alone differ between most ids that are made one after the other.
+_LAST_DIGITS: Final = 62**4
 
 
 class _Ids:
@@ -22,6 +26,7 @@ class _Ids:
     def __init__(self) -> None:
         self.millisecond = 0
         self.number = 0
+        self.head = (0, "")
 
     def forget(self) -> None:
         """Starts anew, so that a forked process does not make the ids of its parent."""
@@ -34,12 +39,20 @@ class _Ids:
             self.number = secrets.randbits(53)
         else:
             self.number += 1
-        value = self.millisecond * _NUMBERS + self.number
-        text = ""
-        for _ in range(8):
-            value, pair = divmod(value, 3844)
-            text = _PAIRS[pair] + text
-        return text
+        first, last = divmod(self.millisecond * _NUMBERS + self.number, _LAST_DIGITS)
+        known, text = self.head
+        if known != first:
+            text = _written(first, 6)
+            self.head = (first, text)
+        return text + _PAIRS[last // _BASE_OF_PAIRS] + _PAIRS[last % _BASE_OF_PAIRS]
+
+
+def _written(value: int, pairs: int) -> str:
+    text = ""
+    for _ in range(pairs):
+        value, pair = divmod(value, _BASE_OF_PAIRS)
+        text = _PAIRS[pair] + text
+    return text
 
 
 _ids = _Ids()

@@ -164,6 +164,8 @@ class JobOptions:
             TypeError: an unknown option, or a value of the wrong kind.
             ValueError: a value that makes no sense, or an option that this release does not have.
         """
+        if not options:
+            return NO_OPTIONS
         _refuse_unknown(options)
         if options.get("rule") is not None and not spawns:
             raise ValueError(
@@ -229,6 +231,9 @@ class JobOptions:
             fallback=fallback,
         )
 
+
+#: The options of a job of which nothing was said.
+NO_OPTIONS: Final = JobOptions()
 
 #: The options that are carried to each element of a map as they are.
 _CARRIED: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 
@@ -16,11 +17,12 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         ValueError: two of them have the same id.
         DependencyCycleError: they would wait for each other in a circle.
     """
+    if not any(job.groups for job in jobs):
+        return _distinct([job.id for job in jobs])
     waits_for: dict[str, set[str]] = {}
     stands_in: dict[str, str] = {}
+    _distinct([job.id for job in jobs])
     for job in jobs:
-        if job.id in waits_for:
-            raise ValueError(f"two jobs of one call have the id {job.id!r}")
         waits_for[job.id] = {job_id for group in job.groups for _, job_id in group.members}
         if fallback := job.fields.get("fallback"):
             stands_in[job.id] = str(fallback)
@@ -34,3 +36,10 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         return list(TopologicalSorter(waits_for).static_order())
     except CycleError as error:
         raise circle(list(reversed(error.args[1]))) from None
+
+
+def _distinct(job_ids: list[str]) -> list[str]:
+    if len(set(job_ids)) < len(job_ids):
+        twice = next(job_id for job_id, times in Counter(job_ids).items() if times > 1)
+        raise ValueError(f"two jobs of one call have the id {twice!r}")
+    return job_ids

@@ -115,9 +115,10 @@ class Queue(Enqueuer, QueueContents):
         given = datas_of(job_datas, Job)
         datas = grouped([limited(data, self._default_timeout_ms) for _, data in given], group_id)
         self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
+        for each, _ in given:
+            if isinstance(each, Job):
+                each.is_saved_in(self._store)
         jobs = [each if isinstance(each, Job) else Job(data.id, self._store) for each, data in given]
-        for job in jobs:
-            job.is_saved_in(self._store)
         self._have_run(jobs)
         return jobs
 

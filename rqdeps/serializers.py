@@ -21,7 +21,9 @@ PickleSerializer: Final = "pickle"
 _JSON: Final = b"j"
 
 #: What a value of ``None`` and a call without arguments are written as.
-_NONE, _NO_ARGUMENTS = b"jnull", b"j[]"
+_NONE: Final = b"jnull"
+_EMPTY_CALL: Final = b"j[]"
+
 _TAG_IN_JSON: Final = f'"{TAG}"'.encode()
 _OUTPUT_IN_JSON: Final = b'"output"'
 
@@ -64,7 +66,7 @@ def loads(
     Raises:
         SerializationError: for bytes that were cut off, damaged, or written by something else.
     """
-    if data == _NO_ARGUMENTS:
+    if data == _EMPTY_CALL:
         return []
     if data[:1] != _JSON:
         raise SerializationError(_why_foreign(data))
@@ -126,7 +128,9 @@ def encode_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, l
     Raises:
         SerializationError: for an argument that can't be carried, naming its place, its type and the way out.
     """
-    call = [args, kwargs] if kwargs else [args] if args else []
+    if not args and not kwargs:
+        return _EMPTY_CALL, []
+    call = [args, kwargs] if kwargs else [args]
     data = _plain_bytes(call, (*args, kwargs) if kwargs else args)
     if data is not None:
         return data, []

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
+from rqdeps.environment import Variable
 from rqdeps.errors import SerializationError
 
 #: Where the keys are: the first signs, all are accepted. Commas or blanks stand between them.
 KEYS_VARIABLE: Final = "RQDEPS_SIGNING_KEY"
+
+_keys: Final = Variable(KEYS_VARIABLE)
 
 #: How many characters a key has at least: a key that can be guessed protects nothing.
 SHORTEST_KEY: Final = 32
@@ -59,7 +61,7 @@ class Keyring:
     @classmethod
     def of_environment(cls) -> Keyring:
         """The keys that the environment names."""
-        return _read(os.environ.get(KEYS_VARIABLE, ""))
+        return _read(_keys.get())
 
     @property
     def signs(self) -> bool:

@@ -127,6 +127,7 @@ def meter(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meter]:
     """Every call of the test is counted, alone, and must keep to the budget."""
     meter = Meter(valkey)
     monkeypatch.setattr(rqdeps.enqueueing, "PIECES_AT_ONCE", 1)
+    monkeypatch.setattr(rqdeps.enqueueing, "STEPS_AT_ONCE", 1)
     monkeypatch.setattr(rqdeps.store.store, "evaluate", meter.evaluate)
     yield meter
     assert meter.most[0] <= MOST_COMMANDS, meter.most

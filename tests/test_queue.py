@@ -959,6 +959,23 @@ def test_the_same_data_enqueued_again_is_the_same_job(q: Queue, connection: Redi
     assert [job.get_status() for job in again] == ["finished", "finished", "queued"]
 
 
+@pytest.mark.parametrize("of_ones_own", [False, True])
+def test_only_an_id_of_ones_own_needs_a_nonce(q: Queue, connection: Redis, of_ones_own: bool):
+    datas = [Queue.prepare_data(steps.echo, (1,), job_id=f"mine-{n}" if of_ones_own else None) for n in range(3)]
+    jobs = q.enqueue_many(datas[:1])
+    assert q.enqueue_many(datas) == [jobs[0], *(Job(data.id, q.store) for data in datas[1:])]
+    for job in q.jobs:
+        assert connection.hexists(f"{{rqdeps}}:job:{job.id}", "nonce") is of_ones_own
+    assert q.job_ids == [data.id for data in datas]
+
+
+def test_an_id_that_was_made_here_and_taken_by_somebody_is_refused(q: Queue, connection: Redis):
+    data = Queue.prepare_data(steps.echo, (1,))
+    q.enqueue(steps.echo, 2, job_id=data.id)
+    with nothing_is_stored(connection), pytest.raises(DuplicateJobError, match=data.id):
+        q.enqueue_many([data])
+
+
 # Ids of one's own
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 import samples
 from by_hand import LEASE_MS, HandWorker, statuses
+from meter import IN_FULL
 from redis import Redis
 from redis.exceptions import ResponseError
 
 import rqdeps.store.scripts
 import rqdeps.store.store
 from rqdeps import Dependency, Queue
+from rqdeps.enqueue_data import EnqueueData
+from rqdeps.store import Call, Keys
 from rqdeps.store.calls import claims, reads, upkeep
 from rqdeps.store.scripts import BUDGET, JOB_COST, MOVE_COST, NEW_JOB_COST, ScriptError, script, script_names
+from rqdeps.store.store import evaluate
 
 LUA = resources.files("rqdeps.store") / "lua"
 
@@ -351,6 +356,40 @@ def test_a_graph_beyond_the_budget_comes_in_pieces_of_it(queue: Queue, counter: 
     queue.enqueue_many(datas)
     assert counter.commands()["hset"] >= len(datas)
     assert count_jobs(queue, "queued") == len(datas)
+
+
+def layers_of(size: int) -> list[EnqueueData]:
+    """Layers of 100 jobs; each job waits for five of the layer above."""
+    datas: list[EnqueueData] = []
+    for place in range(size):
+        begin = (place // 100 - 1) * 100
+        above = [datas[begin + (7 * place + 19 * n) % 100] for n in range(5)] if begin >= 0 else None
+        datas.append(Queue.prepare_data(samples.anything, depends_on=above))
+    return datas
+
+
+@pytest.mark.parametrize("shape", ["plain", "layers"])
+def test_a_graph_of_10000_jobs_takes_at_most_20_round_trips(queue: Queue, monkeypatch: pytest.MonkeyPatch, shape: str):
+    size = 10_000 if IN_FULL else 2_000
+    datas = layers_of(size) if shape == "layers" else [Queue.prepare_data(samples.anything) for _ in range(size)]
+    round_trips = []
+
+    def counted(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
+        round_trips.append([call.script for call in calls])
+        return evaluate(connection, calls, keys)
+
+    monkeypatch.setattr(rqdeps.store.store, "evaluate", counted)
+    queue.enqueue_many(datas)
+    assert len(round_trips) <= 20 * size // 10_000, round_trips
+    monkeypatch.undo()
+    assert sum(count_jobs(queue, status) for status in ("queued", "deferred")) == size
+
+
+def test_a_plain_job_of_a_large_bulk_costs_at_most_six_commands(queue: Queue, counter: Counter):
+    datas = [Queue.prepare_data(samples.anything) for _ in range(1_000)]
+    queue.enqueue_many(datas)
+    commands = counter.commands()
+    assert sum(commands.values()) <= 6 * len(datas), commands
 
 
 def enqueue_in_batches(queue: Queue, count: int, **options: object) -> list[str]:

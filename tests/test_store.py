@@ -229,11 +229,11 @@ class Fragile(UnixDomainSocketConnection):
     fail_receiving: Iterator[Exception | None] = iter(())
     cut = 0
 
-    def send_command(self, *args: Any, **kwargs: Any) -> None:
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
         error = next(Fragile.fail_sending, None)
         if error is not None:
             raise error
-        super().send_command(*args, **kwargs)
+        super().send_packed_command(*args, **kwargs)
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         error = next(Fragile.fail_receiving, None)

@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import redis.asyncio
-from hiredis import pack_command
 from redis.exceptions import ResponseError
 
 from rqdeps.store.calls.call import Call
@@ -17,7 +16,7 @@ from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
 from rqdeps.store.sentinel import asks_sentinels, pools_of
 from rqdeps.store.states import raise_if_no_master
-from rqdeps.store.store import LOST, Command, Sendings, exchange, results_of, tries_again_by_itself
+from rqdeps.store.store import LOST, Sendings, exchange, packed, results_of, tries_again_by_itself
 from rqdeps.store.words import Words
 
 T = TypeVar("T")
@@ -240,16 +239,11 @@ async def _evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> 
     commands = next(talk)
     try:
         while True:
-            await connection.send_packed_command(b"".join(map(_packed, commands)))
+            await connection.send_packed_command(b"".join(map(packed, commands)))
             commands = talk.send([await _reply(connection) for _ in commands])
     except StopIteration as end:
         replies: list[Any] = end.value
         return replies
-
-
-def _packed(command: Command) -> bytes:
-    packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # which hiredis says is a tuple of one
-    return packed
 
 
 async def _reply(connection: Any) -> Any:

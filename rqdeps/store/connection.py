@@ -19,6 +19,7 @@ from redis.retry import Retry
 from rqdeps.embedded import async_connection_pool, connection_pool, folder_of, is_embedded_url
 from rqdeps.store.async_store import AsyncStore
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
+from rqdeps.store.pool import QuickPool
 from rqdeps.store.sentinel import SentinelPlace, is_sentinel_url, master_client, read_sentinel_url
 from rqdeps.store.store import Store
 from rqdeps.store.tls import checks_of
@@ -74,7 +75,7 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
         client = Redis(connection_pool=connection_pool(place.folder, create=create))
     else:
         # Calls are sent again by the store, which tells the scripts that it is a second time.
-        client = _client_of(Redis, redis.sentinel.Sentinel, place, retry=Retry(NoBackoff(), 0))
+        client = _client_of(Redis, QuickPool, redis.sentinel.Sentinel, place, retry=Retry(NoBackoff(), 0))
     return Store(client, Keys(namespace), address=place.address, hint=place.hint)
 
 
@@ -88,7 +89,11 @@ def connect_async(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE,
         client = redis.asyncio.Redis(connection_pool=pool)
     else:
         client = _client_of(
-            redis.asyncio.Redis, redis.asyncio.sentinel.Sentinel, place, retry=AsyncRetry(NoBackoff(), 0)
+            redis.asyncio.Redis,
+            redis.asyncio.ConnectionPool,
+            redis.asyncio.sentinel.Sentinel,
+            place,
+            retry=AsyncRetry(NoBackoff(), 0),
         )
     return AsyncStore(client, Keys(namespace), address=place.address, hint=place.hint, owns_client=True)
 
@@ -137,12 +142,13 @@ def _master_of(url: str) -> SentinelPlace:
         raise ValueError(f"{display_url(url)!r} is no URL of a server: {error}") from None
 
 
-def _client_of(kind: Any, sentinel_kind: Any, place: _Place, *, retry: object) -> Any:
+def _client_of(kind: Any, pool_kind: Any, sentinel_kind: Any, place: _Place, *, retry: object) -> Any:
     try:
         if place.master is not None:
             client = master_client(sentinel_kind, place.master, retry=retry)
         else:
-            client = kind.from_url(place.url, retry=retry, **checks_of(place.url))
+            pool = pool_kind.from_url(place.url, retry=retry, **checks_of(place.url))
+            client = kind.from_pool(pool)
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # names in the URL's query that redis-py does not know
     except (TypeError, ValueError) as error:

@@ -25,6 +25,9 @@ NEW_JOB_COST = 2
 #: What an edge costs that comes after its job: each is looked up and written by itself.
 FURTHER_EDGE_COST = 2
 
+#: What a job costs that goes through the gate behind which it was staged; `lib/gates` has it too.
+THROUGH_COST = 2
+
 #: How many jobs one call claims, or reports, at most.
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 

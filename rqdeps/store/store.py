@@ -10,6 +10,7 @@ from copy import copy
 from typing import Any, TypeVar
 
 import redis.asyncio
+from hiredis import pack_command
 from redis import Connection, ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
@@ -292,6 +293,12 @@ def command_of(call: Call[Any], keys: Keys) -> Command:
     return ["EVALSHA", script(call.script).sha, 1, key, *call.args]
 
 
+def packed(command: Command) -> bytes:
+    """A command as it goes over a connection."""
+    data: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # which hiredis says is a tuple of one
+    return data
+
+
 def exchange(calls: Sequence[Call[Any]], keys: Keys) -> Generator[list[Command], list[Any], list[Any]]:
     """What goes over a connection to make calls, whose scripts the server may not know yet.
 
@@ -325,7 +332,7 @@ def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[An
     try:
         while True:
             for command in commands:
-                connection.send_command(*command)
+                connection.send_packed_command([packed(command)])
             commands = talk.send([_reply(connection) for _ in commands])
     except StopIteration as end:
         replies: list[Any] = end.value

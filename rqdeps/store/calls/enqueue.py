@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text, texts
 from rqdeps.store.scripts import NEW_JOB_COST
+
+#: In place of a nonce: nobody else can use the id, but an earlier call may have saved the job.
+ITSELF: Final = "="
 
 #: A ``dependency`` is waited for; of an ``output`` the value is wanted too; a ``fallback`` stands in if it fails; a
 #: ``spawn`` is joined once the job has run.
@@ -28,13 +31,14 @@ class NewGroup:
     members: Sequence[tuple[EdgeKind, str]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class NewJob:
     """A job to be.
 
     Attributes:
         id: its id.
-        nonce: tells a second sending of this job from another job with its id; empty where the id can't be another's.
+        nonce: tells a second sending of this job from another job with its id; empty where the id can't be another's,
+            and ``ITSELF`` where, besides, an earlier call may have saved the job.
         queue: the queue's name.
         delay_ms: how long to wait, from the moment the server gets the call, until the job may run.
         fields: further fields of its hash.
@@ -51,7 +55,7 @@ class NewJob:
     @property
     def cost(self) -> int:
         """What it takes of the budget of one call."""
-        return NEW_JOB_COST + sum(len(group.members) for group in self.groups)
+        return NEW_JOB_COST + sum(len(group.members) for group in self.groups) if self.groups else NEW_JOB_COST
 
     @property
     def goes_to_front(self) -> bool:
@@ -91,10 +95,10 @@ def job_args(jobs: Sequence[NewJob]) -> list[Argument]:
     """Jobs as scripts read them: their number, then each."""
     args: list[Argument] = [len(jobs)]
     for job in jobs:
-        args += [job.id, job.nonce, job.queue, "" if job.delay_ms is None else job.delay_ms]
-        args.append(2 * len(job.fields))
-        for name, value in job.fields.items():
-            args += [name, value]
+        delay_ms = "" if job.delay_ms is None else job.delay_ms
+        args += (job.id, job.nonce, job.queue, delay_ms, 2 * len(job.fields))
+        for name_and_value in job.fields.items():
+            args += name_and_value
         args.append(len(job.groups))
         for group in job.groups:
             args += [group.rule, *counted([part for member in group.members for part in member])]

@@ -115,6 +115,11 @@ def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
     if pieces[-1].cost and pieces[-1].cost + min(job.cost, budget) > budget:
         pieces.append(Piece())
     piece = pieces[-1]
+    if not job.groups:
+        piece.jobs.append(job)
+        piece.places.append(place)
+        piece.cost += NEW_JOB_COST
+        return
     room = budget - piece.cost - NEW_JOB_COST
     groups, rest = [], []
     for number, group in enumerate(job.groups):

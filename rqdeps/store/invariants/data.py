@@ -166,10 +166,9 @@ class Data:
         job, dependency = self.jobs.get(edges.job_id), self.jobs.get(dependency_id)
         if job is None or dependency is None or edges.job_id in self.dependents(dependency_id):
             return dependency
-        has_chosen_id = "nonce" in dependency.fields
         is_later = dependency.number("created_at") >= job.number("created_at")
         is_done_with_it = edges.registers[dependency_id].outcome != "" or job.is_being_deleted
-        return None if has_chosen_id and is_later and is_done_with_it else dependency
+        return None if is_later and is_done_with_it else dependency
 
     def outcome(self, job: StoredJob, kind: str) -> str:
         """What a job's state means for a dependent with this kind of edge: a terminal status, or nothing.

@@ -133,14 +133,19 @@ new_links.enter_workflows()
 new_links.enter_groups()
 new_jobs.register_queues()
 
+local staged = {}
 for i, j in ipairs(new_jobs.all) do
   if new_jobs.by_id[j.id] then
     local fields = new_jobs.fields_of(j)
     redis.call('HSET', key('job', j.id), 'status', 'created', 'gate', gate, unpack(fields))
-    redis.call('ZADD', key('gate', gate), places[i], j.id)
+    table.insert(staged, places[i])
+    table.insert(staged, j.id)
     if j.workflow and not job.is_workflow(j) then
       transitions.count_in_workflow(j, 'created')
     end
   end
+end
+if #staged > 0 then
+  redis.call('ZADD', key('gate', gate), unpack(staged))
 end
 return { 'ok' }

@@ -92,37 +92,55 @@ function gates.open_for(gate, id)
   gates.open(gate)
 end
 
--- Its jobs in order, as many as the budget lets through.
-local function next_jobs(gate, budget)
-  local most = math.max(1, math.floor(budget / MOVE_COST))
+-- Its jobs in order, as many as the budget allows at this cost each.
+local function next_jobs(gate, budget, cost)
+  local most = math.max(1, math.floor(budget / cost))
   return redis.call('ZRANGEBYSCORE', key('gate', gate), '(0', '+inf', 'LIMIT', 0, most)
+end
+
+-- What a job costs that goes through, all of which is there already; one of a workflow is counted there, too.
+local THROUGH_COST, IN_WORKFLOW_COST = 2, 1
+
+-- Whether some of the jobs wait for others, which one command can tell where none of them does.
+local function have_dependencies(ids)
+  local hashes = {}
+  for i, id in ipairs(ids) do
+    hashes[i] = key('dependencies', id)
+  end
+  return #ids > 0 and redis.call('EXISTS', unpack(hashes)) > 0
 end
 
 -- Lets some jobs of an open gate through. Returns what it cost, and whether these were the last.
 function gates.let_through(gate, budget)
-  local ids = next_jobs(gate, budget)
-  for _, id in ipairs(ids) do
+  local ids, through, cost = next_jobs(gate, budget, THROUGH_COST), {}, 0
+  local wait = have_dependencies(ids)
+  for i, id in ipairs(ids) do
+    if cost >= budget then
+      break
+    end
+    through[i], cost = id, cost + THROUGH_COST
     local j = job.read(id)
     if j and j.status == 'created' and j.gate == gate then
       job.drop(j, { 'gate' })
-      place(j, edges.read_groups(edges.deciding(j)), {}, { left = true })
+      place(j, (wait or j.joins) and edges.read_groups(edges.deciding(j)) or {}, {}, { left = true })
+      cost = cost + (j.workflow and IN_WORKFLOW_COST or 0)
     end
   end
-  if #ids > 0 then
-    redis.call('ZREM', key('gate', gate), unpack(ids))
+  if #through > 0 then
+    redis.call('ZREM', key('gate', gate), unpack(through))
   end
   local are_last = redis.call('ZCARD', key('gate', gate)) <= 1
   if are_last then
     redis.call('UNLINK', key('gate', gate))
   end
-  return MOVE_COST * #ids, are_last
+  return cost, are_last
 end
 
 -- Gives up a graph that was never finished: deletes some of its jobs. Returns what it cost, and whether all are gone.
 function gates.give_up(gate, budget)
   redis.call('ZADD', key('gate', gate), GIVEN_UP, PIECES)
   local cost = 1
-  for _, id in ipairs(next_jobs(gate, budget)) do
+  for _, id in ipairs(next_jobs(gate, budget, MOVE_COST)) do
     local j = job.read(id)
     local gone = true
     if j and j.gate == gate then

@@ -2,7 +2,8 @@
 -- lib/new_jobs: jobs to be, as `enqueue` and `stage` get them; checked before the first write, then saved with their edges.
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · list of queue names to register
 --          number of jobs; for each:
---            id · nonce, which tells a second sending from another job with this id; empty: the id can't be another's
+--            id · nonce, which tells a second sending from another job with this id; empty: the id can't be another's;
+--            `=`: nor can this one, but an earlier call may have saved the job
 --            queue · delay in ms, or empty
 --            list of fields: name, value, name, value, …
 --            number of groups; for each: rule · list of kind, id, kind, id, …
@@ -29,6 +30,9 @@ local function is_plain(j)
     and not (j.workflow or j.group or j.held or j.joins or j.fallback or j.fallback_of or j.ttl or j.at_front)
 end
 
+-- In place of a nonce: the job that has the id already, if there is one, is this one.
+local ITSELF = '='
+
 -- What a job is that nothing is said of.
 local OF_A_NEW_JOB = { __index = { epoch = 1, attempt = 0, linked = 0, scheduled_for = 0 } }
 
@@ -36,6 +40,10 @@ local function read_job()
   local j = setmetatable({ given = {} }, OF_A_NEW_JOB)
   local given = 0
   j.id, j.nonce, j.queue, j.delay, given = argument.texts(5)
+  j.may_be_there = j.nonce ~= ''
+  if j.nonce == ITSELF then
+    j.nonce = ''
+  end
   local first = argument.position
   for f = 1, given, 2 do
     local name, value = ARGV[first + f], ARGV[first + f + 1]
@@ -60,14 +68,30 @@ function new_jobs.read()
   end
 end
 
+local function may_be_there(j)
+  return new_jobs.again or j.may_be_there
+end
+
+-- Whether an earlier call may have saved any of the jobs, or another one has an id of theirs.
+local function are_some_there()
+  local keys = {}
+  for _, j in ipairs(new_jobs.all) do
+    if may_be_there(j) then
+      keys[#keys + 1] = key('job', j.id)
+    end
+  end
+  return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
+end
+
 -- Tells fresh jobs from saved ones. Returns the reply that refuses them, or nil. A job that
 -- an earlier sending has saved is left as it is, also if somebody deletes it already; but what is left of a graph that was
 -- given up is in the way of another with its jobs.
 --   is_there  where given: tells of a job that stands behind a gate whether it does
 function new_jobs.check(is_there)
+  local some_are_there = are_some_there()
   for _, j in ipairs(new_jobs.all) do
     local known = {}
-    if new_jobs.again or j.nonce ~= '' then
+    if some_are_there and may_be_there(j) then
       known = redis.call('HMGET', key('job', j.id), 'status', 'nonce', 'gate', 'deleting')
       local is_own = (known[2] or '') == j.nonce
         and (not is_there or is_there({ gate = known[3], deleting = known[4] }))
