@@ -32,7 +32,7 @@ THROUGH_COST = 2
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 
 _INCLUDE = re.compile(r"^-- @include (\S+)$")
-_RESULT = re.compile(r"^return (\w+)\n\Z", re.MULTILINE)
+_RESULT = re.compile(r"^return (\w+)$")
 _FOLDER = resources.files("rqdeps.store") / "lua"
 
 
@@ -67,7 +67,7 @@ def script(name: str, *, budget: int = BUDGET) -> Script:
         ScriptError: if it can't be put together.
     """
     constants = f"local BUDGET, JOB_COST, MOVE_COST = {budget}, {JOB_COST}, {MOVE_COST}\n"
-    body = constants + _compose(name, [], set()).closed()
+    body = constants + _compose(name, [], set())
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -76,24 +76,7 @@ def script_names() -> list[str]:
     return sorted(entry.name.removesuffix(".lua") for entry in _FOLDER.iterdir() if entry.name.endswith(".lua"))
 
 
-@dataclass
-class _Text:
-    """Lua that was put together.
-
-    Attributes:
-        body: the text.
-        open: how many functions it leaves open, which whatever stands behind it is inside of.
-    """
-
-    body: str
-    open: int = 0
-
-    def closed(self) -> str:
-        """The text, with all functions closed."""
-        return self.body + "end)()\n" * self.open
-
-
-def _compose(name: str, path: list[str], done: set[str]) -> _Text:
+def _compose(name: str, path: list[str], done: set[str]) -> str:
     """A script or library with all that it includes and that is not done yet."""
     if name in path:
         raise ScriptError(f"scripts include each other in a circle: {' → '.join([*path, name])}")
@@ -102,19 +85,18 @@ def _compose(name: str, path: list[str], done: set[str]) -> _Text:
     except FileNotFoundError:
         raise ScriptError(f"there is no script {name!r}, asked for by {path[-1] if path else 'a call'}") from None
     done.add(name)
-    above, own = _Text(""), _Text("")
+    above: list[str] = []
+    own: list[str] = []
     for line in text.splitlines():
         include = _INCLUDE.match(line)
         if include is None:
-            own.body += f"{line}\n" if line.strip() and not line.strip().startswith("--") else ""
+            own.append(line)
         elif include[1] not in done or include[1] in [*path, name]:
-            part, place = _compose(include[1], [*path, name], done), own if own.body else above
-            place.body += part.body
-            place.open += part.open
-    if not name.startswith("lib/"):
-        return _Text(above.body + own.body, above.open + own.open)
-    if result := _RESULT.search(own.body):
-        return _Text(f"{above.body}local {result[1]} = when_used(function()\n{own.closed()}end)\n", above.open)
-    # What stands behind it is a function of its own: making a function takes the longer, the more variables have been
-    # caught by others since those that it uses.
-    return _Text(f"{above.body}{own.body}return (function()\n", above.open + own.open + 1)
+            (own if _has_code(own) else above).append(_compose(include[1], [*path, name], done))
+    if name.startswith("lib/") and (result := _RESULT.match(own[-1])):
+        own = [f"local {result[1]} = when_used(function()", *own, "end)"]
+    return "\n".join([*above, *own]) + "\n"
+
+
+def _has_code(lines: list[str]) -> bool:
+    return any(line and not line.startswith("--") for line in lines)
