@@ -164,8 +164,10 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
         left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))).cascades_left, 1
     else:
         left, steps = (yield from _stage(staging.plan(jobs, order), new_queues)), len(jobs) * THROUGH_COST // BUDGET
-    registered.remember(new_queues)
-    yield from carry_on_cascades(left, steps)
+    if new_queues:
+        registered.remember(new_queues)
+    if left:
+        yield from carry_on_cascades(left, steps)
 
 
 def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues) -> Conversation[int]:

@@ -16,7 +16,12 @@ local new_jobs = {
   outside = {}, -- dependencies that exist already, by their ids
 }
 
+local NO_GROUPS = {}
+
 local function read_groups(count)
+  if count == 0 then
+    return NO_GROUPS
+  end
   local groups = {}
   for g = 1, count do
     groups[g] = { rule = argument.text(), members = argument.list() }
@@ -37,20 +42,16 @@ local ITSELF = '='
 local OF_A_NEW_JOB = { __index = { epoch = 1, attempt = 0, linked = 0, scheduled_for = 0 } }
 
 local function read_job()
-  local j = setmetatable({ given = {} }, OF_A_NEW_JOB)
-  local given = 0
-  j.id, j.nonce, j.queue, j.delay, given = argument.texts(5)
-  j.may_be_there = j.nonce ~= ''
-  if j.nonce == ITSELF then
-    j.nonce = ''
+  local id, nonce, queue, delay, count = argument.texts(5)
+  local given = { argument.texts(tonumber(count)) }
+  local j = setmetatable({
+    id = id, queue = queue, delay = delay, given = given, groups = read_groups(argument.number()),
+    nonce = nonce == ITSELF and '' or nonce, may_be_there = nonce ~= '',
+    status = nil, ['function'] = nil, payload = nil, -- which are yet to come: there is room for them
+  }, OF_A_NEW_JOB)
+  for f = 1, #given, 2 do
+    j[given[f]] = given[f + 1]
   end
-  local first = argument.position
-  for f = 1, given, 2 do
-    local name, value = ARGV[first + f], ARGV[first + f + 1]
-    j.given[f], j.given[f + 1], j[name] = name, value, value
-  end
-  argument.position = first + given
-  j.groups = read_groups(argument.number())
   j.scheduled_for = tonumber(j.scheduled_for)
   if j.delay ~= '' then
     j.scheduled_for = now + tonumber(j.delay)
@@ -115,25 +116,21 @@ end
 
 -- The fields of a fresh job's hash; the long ones are written.
 function new_jobs.fields_of(j)
-  local fields = { 'queue', j.queue, 'epoch', 1, 'created_at', digits(now) }
-  local function add(name, value)
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
-  end
+  local fields = { 'queue', j.queue, 'epoch', '1', 'created_at', digits(now) }
   for f = 1, #j.given, 2 do
     job.put(fields, j.id, j.given[f], j.given[f + 1])
   end
   if j.delay ~= '' then
-    add('scheduled_for', digits(j.scheduled_for))
+    job.put(fields, j.id, 'scheduled_for', digits(j.scheduled_for))
   end
   if j.linked > 0 then
-    add('linked', j.linked)
+    job.put(fields, j.id, 'linked', digits(j.linked))
   end
   if j.outputs then
-    add('outputs', j.outputs)
+    job.put(fields, j.id, 'outputs', digits(j.outputs))
   end
   if j.nonce ~= '' then
-    add('nonce', j.nonce)
+    job.put(fields, j.id, 'nonce', j.nonce)
   end
   return fields
 end
