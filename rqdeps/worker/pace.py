@@ -41,4 +41,4 @@ class Pace:
 
     def seconds_for(self, jobs: int) -> float:
         """How long a horse has to do with so many jobs, in seconds; 0 where nothing is known yet."""
-        return 0.0 if self.average_ns is None else jobs * self.average_ns / 1e9
+        return 0.0 if self.average_ns is None else max(0, jobs) * self.average_ns / 1e9

@@ -138,8 +138,8 @@ class Stable:
         return sum(max(0, (1 if self._is_stuck(horse, now) else depth) - len(horse.tasks)) for horse in self.able)
 
     def work_ahead(self) -> float:
-        """For how long no horse runs out of jobs, by what they took lately, in seconds."""
-        return self.pace.seconds_for(min((len(horse.tasks) for horse in self.able), default=0))
+        """For how long each horse has jobs behind the one it runs, by what they took lately, in seconds."""
+        return self.pace.seconds_for(min((len(horse.tasks) for horse in self.able), default=1) - 1)
 
     @property
     def idle(self) -> int:

@@ -190,7 +190,7 @@ class Supervisor:
             if request is None:
                 break
             self._link.request(*request)
-        if self._wants() and not self._may_have_jobs:
+        if not self._may_have_jobs and self._wants():
             self._link.listen(self._on_wake)
 
     def _next_request(self) -> Request | None:
