@@ -23,6 +23,9 @@ GRACE = 8
 
 PROC = Path("/proc")
 
+#: Where this is set, every start would compile what was not compiled when it was installed.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -57,7 +60,7 @@ class Program:
         """
         words = [str(self.python), *argv[1:]] if argv[0] == "python" else list(argv)
         surroundings = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != NO_BYTECODE},
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "PATH": os.pathsep.join([str(self.python.parent), os.environ.get("PATH", os.defpath)]),

@@ -10,8 +10,8 @@ from benchmarks.figures.figure import Figure, Figures, Measurement
 from benchmarks.queues.adapter import Step
 from benchmarks.remote import RemoteAdapter
 
-#: How many jobs have been drained before those that are weighed, so that what exists once is there already.
-FIRST_JOBS = 100
+#: How many jobs have been drained before those that are weighed, so that what exists once, such as scripts, is there.
+FIRST_JOBS = 1_000
 
 #: How long a server may take to free what was deleted or who has gone, in seconds.
 LETTING_GO = 0.3
