@@ -39,6 +39,7 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
 
 
 def _distinct(job_ids: list[str]) -> list[str]:
+    """The ids, of which none may come twice."""
     if len(set(job_ids)) < len(job_ids):
         twice = next(job_id for job_id, times in Counter(job_ids).items() if times > 1)
         raise ValueError(f"two jobs of one call have the id {twice!r}")

@@ -11,9 +11,9 @@ T = TypeVar("T")
 Argument = str | bytes | int | float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call(Generic[T]):
-    """One call to a script.
+    """One call to a script. It is not changed once it is made, and not frozen, which would take four times as long.
 
     Attributes:
         script: the script's name.

@@ -63,7 +63,7 @@ class NewJob:
         return "at_front" in self.fields
 
 
-@dataclass(frozen=True)
+@dataclass
 class Enqueued:
     """What became of enqueued jobs.
 
