@@ -168,7 +168,7 @@ def ready_horse(horses: Stable) -> Horse:
 def death_with(horses: Stable, *jobs: Held) -> Death:
     """Has a new horse begin some jobs, and waits for its death."""
     horse = ready_horse(horses)
-    horses._average_ns = 1_000.0  # so that a horse is given several
+    horses.pace.average_ns = 1_000.0  # so that a horse is given several
     assert horses.give(jobs) == []
     os.waitid(os.P_PID, horse.pid, os.WEXITED | os.WNOWAIT)
     ((death, reported),) = horses.reap()

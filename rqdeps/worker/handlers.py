@@ -10,5 +10,8 @@ _signal: Any = import_module("_signal")  # what signal itself calls; typeshed do
 #: As ``signal.getsignal``, with the plain numbers 0 and 1 for ``SIG_DFL`` and ``SIG_IGN``.
 handler_of: Final = _signal.getsignal
 
+#: As ``signal.pthread_sigmask``, likewise.
+set_mask: Final = _signal.pthread_sigmask
+
 #: As ``signal.signal``, likewise.
 set_handler: Final = _signal.signal

@@ -176,6 +176,7 @@ class _RunsJobs(_Horse):
 
     def _set_up(self) -> None:
         initialise(self._ready)
+        gc.freeze()  # what is there already is for all jobs, and need not be looked through again and again
         self._wear = Wear(self._options)
         self._surroundings = Surroundings()
 

@@ -269,7 +269,7 @@ class Link:
         if self._connecting is not None:
             self._connecting.give_up()
             self._connecting = None
-        for wire in self._wires():
+        for wire in self.wires:
             # First, and in this order: a socket that another process has too stays in the loop when it is closed.
             self._selector.unregister(wire)
             wire.close()
@@ -278,8 +278,10 @@ class Link:
 
     def let_go(self) -> None:
         """Closes the copies of the connections that a fork made."""
-        for wire in self._wires():
+        for wire in self.wires:
             wire.let_go()
 
-    def _wires(self) -> list[Wire]:
+    @property
+    def wires(self) -> list[Wire]:
+        """The connections there are."""
         return [wire for wire in (self._requests, self._wakes, self._inbox) if wire is not None]

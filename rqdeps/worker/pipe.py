@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 from rqdeps.worker.board import Board
+from rqdeps.worker.files import identities
 from rqdeps.worker.messages import HEADER, TOKEN_BYTES, Frames, GarbledError, Report, Task, frame
 
 _TURN = struct.Struct(">I")
@@ -200,8 +201,7 @@ class Pipe:
             return False
 
     def _identities(self) -> list[tuple[int, int]]:
-        facts = [os.fstat(end.fileno()) for end in (self._horse_frames, self._horse_turns, self.kept)]
-        return [(fact.st_dev, fact.st_ino) for fact in facts]
+        return identities(end.fileno() for end in (self._horse_frames, self._horse_turns, self.kept))
 
     def next_task(self) -> tuple[int, Task] | None:
         """Waits for a turn, and returns the task that has it; ``None`` when the supervisor is gone."""

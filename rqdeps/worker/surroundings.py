@@ -8,10 +8,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rqdeps.worker.handlers import handler_of, set_handler
+from rqdeps.worker.files import identities
+from rqdeps.worker.handlers import handler_of, set_handler, set_mask
 
 #: The signals that can be handled; those of real time are nobody's default.
 _SIGNALS = sorted(
@@ -22,6 +23,9 @@ _SIGNALS = sorted(
 
 #: The timers of a process, each of which sends a signal that ends it where that is not handled.
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+
+#: What they show where none is set, and what is noted of that.
+_NO_TIMES, _NONE_SET = [(0.0, 0.0)] * len(_TIMERS), [(False, 0.0)] * len(_TIMERS)
 
 #: The places of the alarm among both.
 _ALARM, _ALARM_TIMER = _SIGNALS.index(signal.SIGALRM), _TIMERS.index(signal.ITIMER_REAL)
@@ -49,8 +53,8 @@ class Surroundings:
         self._directory = _directory()
         self._environment = _environment().copy()
         self._locale = locale.setlocale(locale.LC_ALL)
-        self._handlers = [handler_of(number) for number in _SIGNALS]
-        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._handlers = _handlers()
+        self._mask = set_mask(signal.SIG_BLOCK, ())
         self._timers = _timers()
         self._depth = sys.getrecursionlimit()
         self._patience = socket.getdefaulttimeout()
@@ -95,12 +99,16 @@ class Surroundings:
             self._restore_environment()
         if locale.setlocale(locale.LC_ALL) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
+        if _handlers() != self._handlers:
+            self._restore_handlers()
+        if set_mask(signal.SIG_BLOCK, ()) != self._mask:
+            set_mask(signal.SIG_SETMASK, self._mask)
+        sys.stdin, sys.stdout, sys.stderr = self._streams
+
+    def _restore_handlers(self) -> None:
         for number, handler in zip(_SIGNALS, self._handlers, strict=True):
             if handler_of(number) is not handler and handler is not None:  # None: not made by Python
                 set_handler(number, handler)
-        if signal.pthread_sigmask(signal.SIG_BLOCK, ()) != self._mask:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-        sys.stdin, sys.stdout, sys.stderr = self._streams
 
     def _restore_timers(self) -> None:
         for timer, (_, interval) in zip(_TIMERS, self._timers, strict=True):
@@ -115,9 +123,15 @@ class Surroundings:
                 os.environb[name] = value
 
 
+def _handlers() -> list[Any]:
+    """How each signal is handled."""
+    return list(map(handler_of, _SIGNALS))
+
+
 def _timers() -> list[tuple[bool, float]]:
     """Of each timer: whether it is set, and in which intervals it sends its signal, in seconds; 0 for once."""
-    return [(left > 0, interval) for left, interval in map(signal.getitimer, _TIMERS)]
+    times = list(map(signal.getitimer, _TIMERS))
+    return list(_NONE_SET) if times == _NO_TIMES else [(left > 0, interval) for left, interval in times]
 
 
 def _environment() -> dict[bytes, bytes]:
@@ -137,13 +151,16 @@ def _closed(streams: Iterable[Any]) -> list[bool]:
     return [getattr(stream, "closed", False) for stream in streams]
 
 
-def _standard_files() -> list[tuple[int, int] | None]:
+def _standard_files() -> Sequence[tuple[int, int] | None]:
     """What the standard descriptors stand for."""
-    found: list[tuple[int, int] | None] = []
-    for number in _STANDARD:
-        try:
-            facts = os.fstat(number)
-            found.append((facts.st_dev, facts.st_ino))
-        except OSError:  # closed, perhaps from the start
-            found.append(None)
-    return found
+    try:
+        return identities(_STANDARD)
+    except OSError:  # one is closed, perhaps from the start
+        return [_identity(number) for number in _STANDARD]
+
+
+def _identity(number: int) -> tuple[int, int] | None:
+    try:
+        return identities((number,))[0]
+    except OSError:
+        return None

@@ -53,9 +53,14 @@ FAULTS: dict[str, list[Patch]] = {
     "fence removed": [
         Patch(
             f"{_LUA}/settle.lua",
-            "j.status == 'started' and j.fence == fence then",
-            "j.status == 'started' then",
-        )
+            "j.status == 'started' and j.fence == tonumber(fence) and",
+            "j.status == 'started' and",
+        ),
+        Patch(
+            f"{_LUA}/settle.lua",
+            "if facts[1] ~= 'started' or facts[2] ~= fence then",
+            "if facts[1] ~= 'started' then",
+        ),
     ],
     "cascade dropped": [
         Patch(
