@@ -350,7 +350,7 @@ def test_a_plain_job_is_one_key_with_few_fields(queue: Queue):
     hands.finish(job.id)
     after = before | {"fence", "holder", "started_at", "attempt", "result", "ended_at"}
     assert {name.decode() for name in client.hkeys(key)} - {"begun"} == after
-    assert [found for found in client.keys() if job.id.encode() in found] == [key.encode()]
+    assert [found for found in client.scan_iter() if job.id.encode() in found] == [key.encode()]
 
 
 def test_a_graph_of_100_jobs_is_one_call(queue: Queue, counter: Counter):

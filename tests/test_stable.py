@@ -56,6 +56,17 @@ def start(stable: Stable) -> Horse:
     return horse
 
 
+def test_a_worker_hears_reports_together_only_while_each_horse_has_jobs_behind_the_one_it_runs(stable: Stable):
+    assert stable.work_ahead() == 0
+    horse = start(stable)
+    stable.pace.average_ns = 1_000_000.0
+    horse.tasks = {1: held()}
+    assert stable.work_ahead() == 0
+    horse.tasks |= {2: held(), 3: held()}
+    assert stable.work_ahead() == pytest.approx(0.002)
+    horse.tasks.clear()
+
+
 # Horses
 
 

@@ -269,7 +269,7 @@ class Link:
         if self._connecting is not None:
             self._connecting.give_up()
             self._connecting = None
-        for wire in self.wires:
+        for wire in self._wires():
             # First, and in this order: a socket that another process has too stays in the loop when it is closed.
             self._selector.unregister(wire)
             wire.close()
@@ -278,10 +278,8 @@ class Link:
 
     def let_go(self) -> None:
         """Closes the copies of the connections that a fork made."""
-        for wire in self.wires:
+        for wire in self._wires():
             wire.let_go()
 
-    @property
-    def wires(self) -> list[Wire]:
-        """The connections there are."""
+    def _wires(self) -> list[Wire]:
         return [wire for wire in (self._requests, self._wakes, self._inbox) if wire is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import select
 import selectors
 import time
 from collections.abc import Callable
@@ -87,10 +86,8 @@ class Supervisor:
             try:
                 while not self._is_over():
                     self._keep_horses()
-                    if self._stable.idle:
-                        self._holdings.hand_out()
-                    self._talk()  # before the rest is handed out, which the server need not wait for
                     self._holdings.hand_out()
+                    self._talk()
                     self._wait()
                 self._say_goodbye()
             finally:
@@ -380,7 +377,7 @@ class Supervisor:
     def _wait(self) -> None:
         if (pause := self._stable.work_ahead() / 2 - _SELECT_SECONDS) > 0 and not self._holdings.ready:
             # Each job's report by itself would wake this process: they are heard together while the horses have others.
-            select.select(self._link.wires, (), (), min(pause, _SETTLE_SECONDS))
+            time.sleep(min(pause, _SETTLE_SECONDS))
         for key, _ in self._selector.select(self._time_to_wait()):
             key.data()
         if self._signals.may_have_lost_a_child():
