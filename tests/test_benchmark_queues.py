@@ -1,13 +1,15 @@
 """The adapters of ``python -m benchmarks``: what can be said of them without the queues that they call."""
 
-import ast
-from pathlib import Path
+from __future__ import annotations
 
+import ast
+
+import checkout
 import pytest
 
 from benchmarks.queues.shapes import is_chain, is_fan_in, levels
 
-FOLDER = Path(__file__).parent.parent / "benchmarks" / "queues"
+FOLDER = checkout.ROOT / "benchmarks" / "queues"
 PEERS = ("rq", "celery", "dramatiq", "huey", "arq", "saq", "taskiq", "streaq", "bullmq", "blitzq")
 
 CHAIN = [[], [0], [1]]
@@ -17,7 +19,7 @@ LAYERED = [[], [], [], [0, 1], [1, 2]]
 
 
 @pytest.mark.parametrize("peer", ["rqdeps", *PEERS])
-def test_an_adapter_is_described_without_its_queue(peer):
+def test_an_adapter_is_described_without_its_queue(peer: str):
     tree = ast.parse((FOLDER / f"{peer}.py").read_text())
     (adapter,) = (
         node
