@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import samples
 from by_hand import LEASE_MS, HandWorker, statuses
+from hiredis import pack_command
 from meter import IN_FULL
 from redis import Redis
 from redis.exceptions import ResponseError
@@ -23,8 +24,9 @@ from rqdeps import Dependency, Queue
 from rqdeps.enqueue_data import EnqueueData
 from rqdeps.store import Call, Keys
 from rqdeps.store.calls import claims, reads, upkeep
+from rqdeps.store.calls.enqueue import enqueue
 from rqdeps.store.scripts import BUDGET, JOB_COST, MOVE_COST, NEW_JOB_COST, ScriptError, script, script_names
-from rqdeps.store.store import evaluate
+from rqdeps.store.store import command_of, evaluate
 
 LUA = resources.files("rqdeps.store") / "lua"
 
@@ -338,6 +340,24 @@ def test_each_of_1000_plain_jobs_in_a_drain_costs_at_most_15_commands(queue: Que
     commands = counter.commands()
     assert sum(commands.values()) <= 14_600, commands
     assert commands["hgetall"] == 1_000, "a plain job is read whole when it is claimed, and not when it is reported"
+
+
+def bytes_of(call: Call[Any]) -> int:
+    """How many bytes a call is on its way to the server."""
+    return len(pack_command(tuple(command_of(call, Keys()))))
+
+
+def test_a_plain_job_takes_few_bytes_to_the_server():
+    data = Queue.prepare_data(samples.anything)
+    assert bytes_of(enqueue([data.new_job("default")], new_queues=[])) <= 240
+    claim = claims.Claimed(data.id, "default", 1_795_390_264_500_157, 1, 0, 0, data.function, b"j[]", None, "", False)
+    options = {"holder": "machine-12345-abcd.0", "lease_ms": LEASE_MS, "queues": ["default"], "want": 16, "begin": 0}
+    alone, among_others = (
+        bytes_of(claims.settle([claims.Outcome(claim, "finished", value=b"jnull")] * count, **options))
+        for count in (1, 101)
+    )
+    assert alone <= 280
+    assert (among_others - alone) / 100 <= 95
 
 
 def test_a_plain_job_is_one_key_with_few_fields(queue: Queue):
