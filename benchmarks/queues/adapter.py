@@ -125,6 +125,11 @@ def url_of_worker() -> str:
     return os.environ[URL_VARIABLE]
 
 
+def results_url(url: str) -> str:
+    """The database of the results: one of their own, where each is a key, so that they can be counted at once."""
+    return url.removesuffix("/0") + "/1"
+
+
 def functions() -> dict[str, Callable[..., Any]]:
     """The functions that jobs call, by their names."""
     return {name: getattr(tasks, name) for name in ("nothing", "note", "work", "pause")}

@@ -18,6 +18,7 @@ from benchmarks.queues.adapter import (
     Step,
     Unsupported,
     functions,
+    results_url,
     url_of_worker,
 )
 from benchmarks.queues.shapes import levels
@@ -39,11 +40,6 @@ def application(url: str) -> Celery:
     for name, function in functions().items():
         app.task(name=name)(function)
     return app
-
-
-def results_url(url: str) -> str:
-    """The database of the results: one of their own, where each is a key, so that they can be counted at once."""
-    return url.removesuffix("/0") + "/1"
 
 
 class CeleryAdapter(Adapter):

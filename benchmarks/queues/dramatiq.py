@@ -21,6 +21,7 @@ from benchmarks.queues.adapter import (
     Step,
     Unsupported,
     functions,
+    results_url,
     url_of_worker,
 )
 from benchmarks.queues.shapes import is_chain, is_fan_in
@@ -40,11 +41,6 @@ def make_broker(url: str) -> RedisBroker:
     for name, function in functions().items():
         actor(function, actor_name=name, broker=redis_broker)
     return redis_broker
-
-
-def results_url(url: str) -> str:
-    """The database of the results: one of their own, where each is a key, so that they can be counted at once."""
-    return url.removesuffix("/0") + "/1"
 
 
 class DramatiqAdapter(Adapter):

@@ -10,7 +10,16 @@ from redis import Redis
 from taskiq_pipelines import Pipeline, PipelineMiddleware
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
-from benchmarks.queues.adapter import URL_VARIABLE, Adapter, Command, Graph, Step, Unsupported, url_of_worker
+from benchmarks.queues.adapter import (
+    URL_VARIABLE,
+    Adapter,
+    Command,
+    Graph,
+    Step,
+    Unsupported,
+    results_url,
+    url_of_worker,
+)
 from benchmarks.queues.coroutines import coroutines, keywords
 from benchmarks.queues.shapes import is_chain
 
@@ -32,11 +41,6 @@ def make_broker(url: str) -> RedisStreamBroker:
     for name, coroutine in coroutines().items():
         redis_broker.register_task(coroutine, task_name=name)
     return redis_broker
-
-
-def results_url(url: str) -> str:
-    """The database of the results: one of their own, where each is a key, so that they can be counted at once."""
-    return url.removesuffix("/0") + "/1"
 
 
 class TaskiqAdapter(Adapter):

@@ -293,7 +293,7 @@ def command_of(call: Call[Any], keys: Keys) -> Command:
     return ["EVALSHA", script(call.script).sha, 1, key, *call.args]
 
 
-def packed(command: Command) -> bytes:
+def packed(command: Sequence[Argument]) -> bytes:
     """A command as it goes over a connection."""
     data: bytes = pack_command(tuple(command))  # type: ignore[arg-type]  # which hiredis says is a tuple of one
     return data

@@ -15,7 +15,7 @@ from rqdeps.errors import EmbeddedServerError
 from rqdeps.store.calls.call import Argument, Call
 from rqdeps.store.calls.inbox import read_message
 from rqdeps.store.scripts import script
-from rqdeps.store.store import LOST, Store, command_of, connection_options
+from rqdeps.store.store import LOST, Store, command_of, connection_options, packed
 
 T = TypeVar("T")
 
@@ -138,7 +138,7 @@ class Wire:
                 self._outgoing.popleft()
 
     def _send(self, *command: Argument) -> None:
-        self._outgoing.append(memoryview(hiredis.pack_command(command)))  # type: ignore[arg-type]
+        self._outgoing.append(memoryview(packed(command)))
         self.flush()
 
     # Receiving

@@ -45,11 +45,8 @@ local function finish(j, fields, value)
   if j.result_ttl ~= '0' or j.linked > 0 or j.fallback_of then
     job.put(fields, j.id, 'result', value)
   end
-  if j.linked > 0 or j.fallback or j.fallback_of or j.deleting then
-    news.become(j, 'finished', fields, { left = true })
-  else
-    move(j, 'finished', fields, LEFT)
-  end
+  local change = (job.has_listeners(j) or j.fallback_of) and news.become or move
+  change(j, 'finished', fields, LEFT)
 end
 
 local RETURNED = { finished = true, spawned = true, gives = true }

@@ -5,8 +5,9 @@
 --   reply  {{the claimed job, see lib/claim}, or nothing if it does not wait in a queue, cascades left}
 
 local holder, lease_ms, id = argument.text(), argument.number(), argument.text()
+
 -- Also says what the worker needs if it has claimed the job already.
-local function claim_one(id, holder, lease_ms)
+local function take()
   local j = job.read(id)
   if j and j.status == 'started' and j.holder == holder then
     return claim.told(j, j.fence, j.attempt)
@@ -21,7 +22,7 @@ local function claim_one(id, holder, lease_ms)
   return claim.entry(entry, j.queue, holder, lease_ms, true, has_limit) or nil
 end
 
-local taken = claim_one(id, holder, lease_ms)
+local taken = take()
 local left = 0
 if claim.has_canceled then
   left = news.deliver(BUDGET)

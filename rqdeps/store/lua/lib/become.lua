@@ -13,7 +13,7 @@ local function become(j, status, fields, how)
   local reopened = TERMINAL[j.status]
   move(j, status, fields, how)
   if reopened or TERMINAL[status] then
-    if j.linked > 0 or j.fallback or j.deleting then
+    if job.has_listeners(j) then
       cascades.begin(j)
     end
     if j.fallback_of then

@@ -35,7 +35,7 @@ end
 
 -- A job has news for its dependents: it ended, it lives again, or what its end means has changed.
 function cascades.begin(j)
-  if j.linked == 0 and not j.fallback and not j.deleting then
+  if not job.has_listeners(j) then
     return
   end
   local set = j.reopening and REOPENINGS or ENDS

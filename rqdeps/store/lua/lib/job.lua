@@ -54,5 +54,10 @@ function job.text(id, name, value)
   return value
 end
 
+-- Whether anybody below a job is to hear how it ends, or that it lives again.
+function job.has_listeners(j)
+  return j.linked > 0 or j.fallback or j.deleting
+end
+
 -- @include lib/job_details
 setmetatable(job, { __index = job_details })

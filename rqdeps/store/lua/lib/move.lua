@@ -29,7 +29,7 @@ end
 
 -- A job leaves those started, in whatever way. One claimed while its queue had a limit makes room for another.
 local function leave_started(j)
-  redis.call('ZREM', key('started', j.queue), j.id)
+  redis.call('ZREM', registry('started', j.queue), j.id)
   if j.limited then
     wake.note_room(j.queue)
   end

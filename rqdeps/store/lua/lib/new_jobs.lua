@@ -13,7 +13,6 @@ local new_jobs = {
   all = {}, -- in the order sent
   fresh = {}, -- those that are not saved yet
   by_id = {}, -- the fresh ones
-  outside = {}, -- dependencies that exist already, by their ids
 }
 
 local NO_GROUPS = {}
@@ -84,9 +83,9 @@ local function are_some_there()
   return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
 end
 
--- Tells fresh jobs from saved ones. Returns the reply that refuses them, or nil. A job that
--- an earlier sending has saved is left as it is, also if somebody deletes it already; but what is left of a graph that was
--- given up is in the way of another with its jobs.
+-- Tells fresh jobs from saved ones. Returns the reply that refuses them, or nil. A job that an earlier sending has saved is
+-- left as it is, also if somebody deletes it already; but what is left of a graph that was given up is in the way of another
+-- with its jobs.
 --   is_there  where given: tells of a job that stands behind a gate whether it does
 function new_jobs.check(is_there)
   local some_are_there = are_some_there()

@@ -4,9 +4,11 @@
 
 local new_links = {}
 
+local outside = {} -- dependencies that exist already, by their ids
+
 -- A job that can be depended on, or nil. Jobs of the same gate can see each other.
 function new_links.find(id, gate)
-  local known = new_jobs.by_id[id] or new_jobs.outside[id]
+  local known = new_jobs.by_id[id] or outside[id]
   if known then
     return known
   end
@@ -19,7 +21,7 @@ function new_links.find(id, gate)
   if not known.status or not (gate and known.gate == gate or gates.is_visible(known)) then
     return nil
   end
-  new_jobs.outside[id] = known
+  outside[id] = known
   return known
 end
 
@@ -94,9 +96,8 @@ end
 function new_links.save()
   for id, list in pairs(links) do
     redis.call('ZADD', key('dependents', id), unpack(list))
-    local outside = new_jobs.outside[id]
-    if outside then
-      redis.call('HSET', key('job', id), 'linked', outside.linked)
+    if outside[id] then
+      redis.call('HSET', key('job', id), 'linked', outside[id].linked)
     end
   end
 end
