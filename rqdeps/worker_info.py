@@ -64,6 +64,11 @@ class WorkerInfo:
             version=fields.get("version", ""),
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it gave a sign of life just now."""
+        return self.age_ms <= ALIVE_MS
+
     # By RQ's names
 
     def queue_names(self) -> list[str]:
@@ -96,4 +101,4 @@ def workers(queue: str | None = None) -> Conversation[list[WorkerInfo]]:
 def alive_workers(queue: str | None = None) -> Conversation[list[WorkerInfo]]:
     """The workers that gave a sign of life just now; of one queue only, if it is named."""
     known = yield from workers(queue)
-    return [worker for worker in known if worker.age_ms <= ALIVE_MS]
+    return [worker for worker in known if worker.is_alive]

@@ -11,6 +11,8 @@ from rqdeps.store import Store
 from rqdeps.store.calls import claims, upkeep
 from rqdeps.store.calls.claims import Claimed, Outcome
 from rqdeps.store.calls.upkeep import Maintained
+from rqdeps.store.scripts import BUDGET
+from rqdeps.worker.upkeep import Upkeep
 
 LEASE_MS = 30_000
 HOUR_MS = 3_600_000
@@ -284,3 +286,74 @@ def test_nothing_is_left_once_all_jobs_are_deleted(q: Queue, hands: Hands) -> No
         hands.maintain()
     permanent = {"{rqdeps}:schema", "{rqdeps}:queues", "{rqdeps}:beat", "{rqdeps}:wake:work"}
     assert hands.stored() <= permanent
+
+
+def test_what_somebody_waits_for_comes_before_many_deletions(q: Queue, hands: Hands, connection: Redis) -> None:
+    crowd = Queue("crowd", connection=connection)
+    crowd.enqueue_many([Queue.prepare_data(steps.nothing) for _ in range(BUDGET)])
+    for job in crowd.get_jobs():
+        job.cancel()
+    lost, delayed, dated = q.enqueue(steps.nothing), q.enqueue_in(60, steps.nothing), q.enqueue(steps.nothing, ttl=60)
+    hands.maintain()
+    hands.claim()
+    hands.pass_time("started:work", LEASE_MS + 1)
+    hands.pass_time("scheduled:work", HOUR_MS)
+    hands.pass_time("timers", HOUR_MS)
+    hands.pass_time("canceled:crowd", 2 * 365 * 24 * HOUR_MS)
+    done = hands.store.run(upkeep.maintain(["crowd", "work"], lease_ms=LEASE_MS))
+    assert (done.recovered, done.promoted, done.expired) == ([lost.id], 1, [dated.id])
+    assert done.has_more
+    assert 0 < done.looked_at < BUDGET
+    assert delayed.is_queued
+
+
+# When
+
+
+class Server:
+    """Says what a worker's calls of upkeep come to."""
+
+    def __init__(self, queues: list[str]) -> None:
+        self.beaten = upkeep.Beaten(queues, [])
+        self.crowded: set[str] = set()
+        self.asked: list[list[str] | str] = []
+
+    def answer(self, plan: Upkeep) -> None:
+        due = plan.due_call()
+        assert due is not None
+        call, then = due
+        if call.script == "beat":
+            self.asked.append("beat")
+            then(self.beaten)
+            return
+        names = list(map(str, call.args[2:]))
+        self.asked.append(names)
+        has_more = not self.crowded.isdisjoint(names)
+        then(Maintained(has_more, None, [], [], promoted=0, looked_at=0))
+
+
+def test_a_worker_beats_however_much_there_is_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("rqdeps.worker.upkeep.time.monotonic", lambda: clock[0])
+    plan = Upkeep("worker", ["work"], 1, LEASE_MS, hear=lambda messages: None)
+    server = Server(["work"])
+    server.crowded = {"work"}
+    for _ in range(3):
+        for _ in range(4):
+            server.answer(plan)
+        clock[0] += 1.01
+    assert server.asked == ["beat", ["work"], ["work"], ["work"]] * 3
+
+
+def test_queues_where_little_is_due_do_not_wait_for_those_where_much_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("rqdeps.worker.upkeep.time.monotonic", lambda: clock[0])
+    first = [f"a{i:02}" for i in range(upkeep.QUEUES_PER_CALL)]
+    plan = Upkeep("worker", first, 1, LEASE_MS, hear=lambda messages: None)
+    server = Server([*first, "z"])
+    server.crowded = {"a00"}
+    for _ in range(2):
+        for _ in range(5):
+            server.answer(plan)
+        clock[0] += 1.01
+    assert server.asked == ["beat", first, ["z"], first, first, "beat", first, ["z"], first, first]

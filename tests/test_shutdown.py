@@ -16,7 +16,7 @@ from processes import Meeting, eventually, exit_code_of, forked_worker, lines, w
 from redis import Redis
 
 from rqdeps import Queue, Worker
-from rqdeps.cli import main
+from rqdeps.cli import main, probe
 from rqdeps.worker import supervisor
 from rqdeps.worker.options import ISOLATIONS
 from rqdeps.worker_info import ALIVE_MS
@@ -192,6 +192,18 @@ def test_while_the_server_is_away_nobody_is_dead(tmp_path: Path) -> None:
     assert found.exit_code == 0
     assert found.output.startswith("can't tell whether worker any is alive: ")
     assert len(found.output.splitlines()) == 1
+
+
+def test_a_probe_does_not_wait_for_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be given up, and count as failed."""
+    monkeypatch.setattr(probe, "_PATIENCE_SECONDS", 0.2)
+    with servers.lasting(servers.VALKEY_9) as server, server.held_up():
+        began_at = time.monotonic()
+        found = check("any", server.url)
+        took = time.monotonic() - began_at
+    assert found.exit_code == 0
+    assert found.output.startswith("can't tell whether worker any is alive: ")
+    assert took < 10
 
 
 def test_a_probe_makes_no_embedded_server(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ log = logging.getLogger("rqdeps.worker")
 #: How long telling people the rest of what a job had to tell may take, in milliseconds.
 _TELLING_MS = 10_000
 
+#: What is called when an attempt fails: with the job, and type, value and traceback of the exception.
 Handler = Callable[..., Any]
 
 

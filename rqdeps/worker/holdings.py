@@ -189,12 +189,15 @@ class Holdings:
         self.ready.extendleft(reversed(list(jobs)))
 
     def take_back_stuck(self) -> None:
-        """Jobs that wait behind a long one go to an idle horse; if there is none, they go back."""
+        """Jobs that wait behind a long one go to an idle horse; if there is none, they go back.
+
+        So do those that were claimed after them then: given back later, they would come to stand before them.
+        """
         stuck = self._stable.take_back_stuck()
         if self._stable.idle:
             self.put_first(stuck)
-        else:
-            self.give_back(stuck)
+        elif stuck:
+            self._give_back_with_all_that_wait(stuck)
 
     def give_back(self, jobs: Sequence[Held]) -> None:
         """These jobs are to be given back, but for those that have run: what follows that is still to come."""
@@ -205,7 +208,10 @@ class Holdings:
 
     def give_back_waiting(self) -> None:
         """All jobs that have not begun are to be given back."""
-        waiting = [*self._stable.take_back_all(), *self.ready, *self.fetching]
+        self._give_back_with_all_that_wait(self._stable.take_back_all())
+
+    def _give_back_with_all_that_wait(self, taken: list[Held]) -> None:
+        waiting = [*taken, *self.ready, *self.fetching]
         self.ready.clear()
         self.fetching.clear()
         self.give_back(waiting)

@@ -54,11 +54,11 @@ class Upkeep:
 
     def due_call(self) -> tuple[Call[Any], Callable[[Any], None]] | None:
         """The call that is due, and what to do with its result."""
+        now = time.monotonic()
+        if now >= self._next_beat_at:  # first: however much is due, the worker lives
+            return upkeep.beat(self.worker, self._facts()), self._beaten
         if self._waiting:
             return upkeep.maintain(self._waiting[0], lease_ms=self.lease_ms), self._maintained
-        now = time.monotonic()
-        if now >= self._next_beat_at:
-            return upkeep.beat(self.worker, self._facts()), self._beaten
         if now >= self.next_at:
             self._plan(self.queues)
             return self.due_call()
@@ -83,13 +83,16 @@ class Upkeep:
         self._plan(list(dict.fromkeys([*self.queues, *sorted(beaten.queues)])))
 
     def _plan(self, names: list[str]) -> None:
+        """Has queues looked after, behind those that wait for that already."""
         size = upkeep.QUEUES_PER_CALL
-        self._waiting = deque(names[i : i + size] for i in range(0, len(names), size))
+        groups = [names[i : i + size] for i in range(0, len(names), size)]
+        self._waiting.extend(group for group in groups if group not in self._waiting)
         self.next_at = self._next_beat_at
 
     def _maintained(self, result: upkeep.Maintained) -> None:
-        if not result.has_more:
-            self._waiting.popleft()
+        group = self._waiting.popleft()
+        if result.has_more:  # others come first
+            self._waiting.append(group)
         if result.next_due_ms is not None:
             self.due_in(result.next_due_ms)
         for job_id in result.recovered:

@@ -85,7 +85,9 @@ class LateReports:
         found: dict[str, list[dict[str, Any]]] = {job_id: [] for job_id in self._ids}
         by_name: dict[str, dict[str, Any]] = {}
         with self._jobs_log.open("rb") as log:
-            log.seek(self._begins_at)
+            if self._begins_at:
+                log.seek(self._begins_at - 1)
+                log.readline()  # the rest of a line that was being written when this began
             for line in log:
                 facts = json.loads(line) if line.endswith(b"\n") else {"what": "is being written"}
                 if facts["what"] == "start" and facts["job"] in found:

@@ -130,12 +130,6 @@ for _, queue in ipairs(queues) do
   if due then
     note_due(due)
   end
-  for status in pairs(TERMINAL) do
-    each_due(key(status, queue), function(j)
-      looked_at = looked_at + 1
-      return forget(j, budget)
-    end)
-  end
 end
 
 -- Entries that no longer count go once they come to an end of their queue; a worker would pass over them one by one.
@@ -182,6 +176,16 @@ for _, gate in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'gates', '-inf', dig
     budget = budget - 1
   elseif budget > 0 then
     budget = budget - gates.give_up(gate, budget)
+  end
+end
+
+-- Last, as many may be due at once, and nobody waits for them.
+for _, queue in ipairs(queues) do
+  for status in pairs(TERMINAL) do
+    each_due(key(status, queue), function(j)
+      looked_at = looked_at + 1
+      return forget(j, budget)
+    end)
   end
 end
 
