@@ -91,6 +91,8 @@ class Callbacks:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Callbacks:
         """Reads the options that are callbacks. Raises what ``Callback.of`` raises."""
+        if _NAMES.isdisjoint(options):
+            return NO_CALLBACKS
         return cls(*(Callback.of(options.get(field.name), field.name) for field in fields(cls)))
 
     def given(self) -> dict[str, Callback]:
@@ -122,3 +124,6 @@ class Callbacks:
 
 #: Those of most jobs.
 NO_CALLBACKS: Final = Callbacks()
+
+#: The options that are callbacks.
+_NAMES: Final = frozenset(field.name for field in fields(Callbacks))

@@ -45,6 +45,15 @@ def cancel(job_id: str) -> Conversation[bool]:
     return status in _BEING_CANCELED
 
 
+def cancel_all(job_ids: Sequence[str]) -> Conversation[int]:
+    """Ends jobs before they run, and asks for those that run to be stopped. Says how many that has come to pass for."""
+    found = yield from _cancel_some(job_ids)
+    for job_id, status in zip(job_ids, found, strict=True):
+        if status == JobStatus.JOINING:
+            yield from _cancel_joined(job_id)
+    return sum(status in _BEING_CANCELED for status in found)
+
+
 def refuse_to_enqueue_dependents(*, asked: bool) -> None:
     """Raises ``ValueError`` if somebody wants to cancel a job, and have its dependents run as if it had succeeded."""
     if asked:
@@ -99,10 +108,23 @@ def delete(job_id: str, dependents: Policy) -> Conversation[None]:
     """
     if dependents not in _POLICIES:
         raise ValueError(f"dependents= is one of {', '.join(map(repr, _POLICIES))}, not {dependents!r}")
-    changed = yield from ask(changes.delete([job_id], dependents))
-    yield from carry_on_cascades(changed.cascades_left)
-    if changed.found == ["0"]:
+    if not (yield from delete_all([job_id], dependents)):
         raise NoSuchJobError(job_id)
+
+
+def delete_all(job_ids: Sequence[str], dependents: Policy) -> Conversation[int]:
+    """Deletes jobs. Says how many there were.
+
+    Args:
+        job_ids: the jobs.
+        dependents: what becomes of those that still wait for them.
+    """
+    count = 0
+    for i in range(0, len(job_ids), JOBS_PER_CALL):
+        changed = yield from ask(changes.delete(job_ids[i : i + JOBS_PER_CALL], dependents))
+        yield from carry_on_cascades(changed.cascades_left)
+        count += changed.found.count("1")
+    return count
 
 
 def requeue(job_id: str, *, force: bool, at_front: bool) -> Conversation[None]:
@@ -131,6 +153,16 @@ def requeue(job_id: str, *, force: bool, at_front: bool) -> Conversation[None]:
         if found.roots:
             named = [(root.job_id, root.status or "deleted") for root in found.roots]
             raise UpstreamFailedError(job_id, JobStatus.UPSTREAM_FAILED, named, more=found.more)
+
+
+def requeue_all(job_ids: Sequence[str]) -> Conversation[int]:
+    """Gives those of some jobs another life that failed or that a person ended, and that nothing stands in for.
+
+    Says how many live again. What could not run because of them waits for them again.
+    """
+    revived = yield from revive(job_ids)
+    joining = [job_id for job_id, how in zip(job_ids, revived, strict=True) if how == "joins"]
+    return revived.count("revived") + (yield from _revive_joined(joining))
 
 
 def _revive_joined(job_ids: Sequence[str]) -> Conversation[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rqdeps.changing import limit_queue
+from rqdeps.changing import delete_all, limit_queue
 from rqdeps.enqueueing import carry_on_cascades
 from rqdeps.errors import InvalidJobOperationError
 from rqdeps.job_record import JobRecord
@@ -20,9 +20,7 @@ def clear(queue: str) -> Conversation[int]:
     """Deletes all jobs that are ready in a queue. What waits for them is canceled. Says how many there were."""
     count = 0
     while page := (yield from ids_in(queue, JobStatus.QUEUED, 0, JOBS_PER_CALL)):
-        changed = yield from ask(changes.delete(page, "cancel"))
-        yield from carry_on_cascades(changed.cascades_left)
-        count += changed.found.count("1")
+        count += yield from delete_all(page, "cancel")
     return count
 
 

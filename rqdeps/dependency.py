@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn, Protocol, get_args
 
+#: When a group of dependencies lets the job run that waits for them.
 Rule = Literal[
     "all_success",
     "all_failed",
@@ -19,7 +20,7 @@ Rule = Literal[
     "all_done_min_one_success",
 ]
 
-#: Every trigger rule. All but the last have Airflow's names and meaning.
+#: Every trigger rule, by Airflow's names and with their meaning; the last is Airflow 3's.
 RULES: Final[tuple[Rule, ...]] = get_args(Rule)
 
 #: Rules that a group of exactly one job meets only if that job finishes.
@@ -45,6 +46,7 @@ class HasId(Protocol):
         ...
 
 
+#: A job, or its id.
 JobRef = HasId | str
 
 
@@ -124,7 +126,7 @@ class Dependency:
 
     Args:
         jobs: a job or a sequence of jobs, or their ids.
-        rule: one of ``RULES``; ``"all_success"`` by default.
+        rule: a ``Rule``; ``"all_success"`` by default.
         allow_failure: RQ's name for ``rule="all_done"``.
         enqueue_at_front: put the dependent at the front of its queue when it is released.
 
@@ -167,6 +169,7 @@ def guarantees_success(rule: str, count: int) -> bool:
     return rule == "all_success" or (count == 1 and rule in _SUCCESS_OF_THE_ONLY_ONE)
 
 
+#: What a job waits for: jobs, or groups of them with rules.
 DependsOn = JobRef | Dependency | Sequence["JobRef | Dependency"] | None
 
 
@@ -185,6 +188,8 @@ def groups_of(
             other shorthand, or without ``depends_on``.
         TypeError: for something that is neither a job, an id nor a ``Dependency``.
     """
+    if depends_on is None and not run_after_failure and not allow_partial_dependencies:
+        return ()
     items = _items_of(depends_on)
     groups = [item for item in items if isinstance(item, Dependency)]
     bare = [item for item in items if not isinstance(item, Dependency)]

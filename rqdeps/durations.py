@@ -8,6 +8,7 @@ from datetime import timedelta
 from math import inf
 from typing import Final
 
+#: How long to wait: seconds, a ``timedelta``, or a text such as ``"1h30m"``.
 Interval = int | float | str | timedelta
 
 #: What ``to_ms`` gives for "no limit".

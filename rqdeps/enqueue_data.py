@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from rqdeps.callbacks import NO_CALLBACKS
 from rqdeps.codec import Codec
 from rqdeps.dependency import ADDITIVE_RULES, Output, Rule, guarantees_success
 from rqdeps.fallback import MOST_IN_A_ROW, WAY_OUT, Fallback
@@ -22,6 +23,9 @@ from rqdeps.store.calls.reads import EdgeRecord
 
 #: What ``enqueue`` keeps for itself of the names of arguments.
 _KEPT_NAMES: Final = OPTION_NAMES.union(RESERVED_NAMES)
+
+#: Under which it takes the function's arguments apart from all else.
+_APART: Final = frozenset({"args", "kwargs"})
 
 
 @dataclass
@@ -47,9 +51,11 @@ class FunctionCall:
             TypeError: arguments came beside ``args=`` or ``kwargs=``, or an option has a value of the wrong kind.
             ValueError: an option makes no sense.
         """
+        if _KEPT_NAMES.isdisjoint(named) and _APART.isdisjoint(named):
+            return cls(func, args, named, NO_OPTIONS)
         kwargs = dict(named)
         options = {name: kwargs.pop(name) for name in _KEPT_NAMES.intersection(kwargs)}
-        explicit = {name: kwargs.pop(name) for name in ("args", "kwargs") if name in kwargs}
+        explicit = {name: kwargs.pop(name) for name in _APART.intersection(kwargs)}
         if not explicit:
             return cls(func, args, kwargs, JobOptions.read(options))
         if args or kwargs:
@@ -70,7 +76,7 @@ class FunctionCall:
             raise TypeError(f"args= is a list or a tuple of the function's arguments, not {type(args).__name__}")
         if kwargs is not None and (not isinstance(kwargs, dict) or not all(isinstance(name, str) for name in kwargs)):
             raise TypeError("kwargs= is a dictionary of the function's arguments by name")
-        return cls(func, args or (), kwargs or {}, options, kwargs_are_meant=True)
+        return cls(func, args or (), kwargs or {}, options, True)
 
     def data(self, codec: Codec) -> EnqueueData:
         """The job to be that makes this call. Raises what ``EnqueueData.make`` raises."""
@@ -79,7 +85,7 @@ class FunctionCall:
         )
 
 
-@dataclass(eq=False)  # and not frozen, which would take ten times as long to make: nobody changes one all the same
+@dataclass(eq=False)  # and not frozen, which would take ten times as long to make: only ``reusable`` changes one
 class EnqueueData:
     """A job to be, made by ``Queue.prepare_data`` for ``Queue.enqueue_many``. Others may already depend on it.
 
@@ -91,12 +97,12 @@ class EnqueueData:
         options: its options.
         nonce: tells a second sending of this job from another job with its id; empty where nobody else can use the id,
             and ``ITSELF`` where, besides, the program may enqueue it twice.
+        queue: its queue; without one, the queue that enqueues it.
+        fallback_of: the job that it stands in for.
         delay_ms: how long it waits from the moment it is enqueued, in milliseconds.
         scheduled_for_ms: the moment it waits for, in milliseconds since 1970.
         fallback: what stands in for it if it fails.
-        fallback_of: the job that it stands in for.
-        stands_for: that job, and those that this in turn stands in for.
-        queue: its queue; without one, the queue that enqueues it.
+        stands_for: the job that it stands in for, and those that this in turn stands in for.
         workflow: the workflow that it belongs to.
         spawned_by: the job that spawns it, and joins it.
         joins: whether it has no function, and joins what it waits for: it is a workflow's own job.
@@ -112,12 +118,12 @@ class EnqueueData:
     groups: tuple[NewGroup, ...]
     options: JobOptions
     nonce: str = ""
+    queue: str | None = None
+    fallback_of: str | None = None
     delay_ms: int | None = None
     scheduled_for_ms: int | None = None
     fallback: EnqueueData | None = None
-    fallback_of: str | None = None
     stands_for: tuple[str, ...] = ()
-    queue: str | None = None
     workflow: str | None = None
     spawned_by: str | None = None
     joins: bool = False
@@ -229,18 +235,19 @@ class EnqueueData:
         function = path_of(func)
         if fallback_of is not None:
             options.refuse_repeat("a fallback")
+        args, kwargs = tuple(args), dict(kwargs)
         if callable(func):
-            bind(func, tuple(args), dict(kwargs), OPTION_NAMES, explicit=kwargs_are_meant)
+            bind(func, args, kwargs, OPTION_NAMES, explicit=kwargs_are_meant)
         elif not kwargs_are_meant:
-            check_near_options(dict(kwargs), OPTION_NAMES)
-        payload, outputs = codec.encode_call(tuple(args), dict(kwargs))
+            check_near_options(kwargs, OPTION_NAMES)
+        payload, outputs = codec.encode_call(args, kwargs)
         if fallback_of is None:
             groups = few_enough(groups_of_options(options, outputs)) if options.groups or outputs else ()
         else:
             groups = groups_of_fallback(fallback_of, outputs, finished)
         nonce = secrets.token_hex(4) if options.job_id else ""
         job_id = options.job_id or new_id()
-        return cls(job_id, function, payload, groups, options, nonce, fallback_of=fallback_of, queue=options.queue)
+        return cls(job_id, function, payload, groups, options, nonce, options.queue, fallback_of)
 
     def _with_fallback(
         self,
@@ -313,14 +320,7 @@ class EnqueueData:
             fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
         if self.joins:
             fields["result"] = seal_result(dumps(None), [self.id])
-        return NewJob(
-            id=self.id,
-            queue=chosen,
-            fields=fields,
-            nonce=self.nonce,
-            delay_ms=self.delay_ms,
-            groups=self.groups,
-        )
+        return NewJob(self.id, chosen, fields, self.nonce, self.delay_ms, self.groups)
 
     def fields(self) -> dict[str, bytes]:
         """The job's hash, as it will be once it is saved."""
@@ -353,24 +353,29 @@ class EnqueueData:
         return self.changed(groups=few_enough((*groups, group)))
 
     def _fields(self) -> dict[str, Argument]:
-        fields: dict[str, Argument | None] = {
-            "function": self.function,
-            "payload": self.payload,
-            "scheduled_for": self.scheduled_for_ms,
-            "fallback": self.fallback.id if self.fallback else None,
-            "fallback_of": self.fallback_of,
-            "workflow": self.workflow,
-            "group": self.group,
-            "spawned_by": self.spawned_by,
-            "joins": 1 if self.joins else None,
-            "cleans_up": 1 if self.cleans_up else None,
-        }
+        fields: dict[str, Argument] = {"function": self.function, "payload": self.payload}
+        if self.scheduled_for_ms is not None:
+            fields["scheduled_for"] = self.scheduled_for_ms
+        if self.fallback is not None:
+            fields["fallback"] = self.fallback.id
+        if self.fallback_of is not None:
+            fields["fallback_of"] = self.fallback_of
+        if self.workflow is not None:
+            fields["workflow"] = self.workflow
+        if self.group is not None:
+            fields["group"] = self.group
+        if self.spawned_by is not None:
+            fields["spawned_by"] = self.spawned_by
+        if self.joins:
+            fields["joins"] = 1
+        if self.cleans_up:
+            fields["cleans_up"] = 1
         if self.options is not NO_OPTIONS:
             fields |= _fields_of(self.options)
-        return {name: value for name, value in fields.items() if value is not None}
+        return fields
 
 
-def _fields_of(options: JobOptions) -> dict[str, Argument | None]:
+def _fields_of(options: JobOptions) -> dict[str, Argument]:
     fields: dict[str, Argument | None] = {
         "timeout": options.timeout_ms,
         "result_ttl": options.result_ttl_ms,
@@ -380,15 +385,16 @@ def _fields_of(options: JobOptions) -> dict[str, Argument | None]:
         "at_front": 1 if options.at_front else None,
         "meta": dumps(options.meta, where="meta", with_outputs=False) if options.meta else None,
         "held": 1 if options.hold else None,
-        "callbacks": options.callbacks.encode() or None,
     }
+    if options.callbacks is not NO_CALLBACKS:
+        fields["callbacks"] = options.callbacks.encode() or None
     if options.repeat is not None:
         fields["repeats"] = options.repeat.times
         fields["repeat"] = options.repeat.encode() or None
     if options.retry is not None:
         fields["retries"] = options.retry.max
         fields["retry"] = options.retry.encode() or None
-    return fields
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def call_of(fallback: Fallback) -> FunctionCall:
@@ -399,9 +405,10 @@ def call_of(fallback: Fallback) -> FunctionCall:
 
 
 def reusable(data: EnqueueData) -> EnqueueData:
-    """The same job, safe in the hands of a program, which may enqueue it twice: that makes one job."""
-    fallback = data.fallback and reusable(data.fallback)
-    return data.changed(nonce=data.nonce or ITSELF, fallback=fallback)
+    """The same job, from now on safe in the hands of a program, which may enqueue it twice: that makes one job."""
+    for each in data.with_fallbacks():
+        each.nonce = each.nonce or ITSELF
+    return data
 
 
 def delayed(data: EnqueueData, delay_ms: int) -> EnqueueData:

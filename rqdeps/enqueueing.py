@@ -106,7 +106,7 @@ def datas_of(jobs: object, kind: type[JobRecord]) -> list[tuple[object, EnqueueD
     """
     if not isinstance(jobs, Iterable):
         raise TypeError(f"enqueue_many takes a list of jobs to be, not {type(jobs).__name__}")
-    return [(job, _data_of(job, kind)) for job in list(jobs)]
+    return [(job, job if isinstance(job, EnqueueData) else _draft_of(job, kind)) for job in list(jobs)]
 
 
 def grouped(datas: list[EnqueueData], group: str | None) -> list[EnqueueData]:
@@ -122,18 +122,17 @@ def grouped(datas: list[EnqueueData], group: str | None) -> list[EnqueueData]:
     return [data.changed(group=name) for data in datas]
 
 
-def limited(data: EnqueueData, timeout_ms: int | None) -> EnqueueData:
-    """The same job to be, with a queue's time limit, if there is one, where its own options say nothing."""
-    return data if timeout_ms is None else data.timed_out_after(timeout_ms)
+def limited(datas: list[EnqueueData], timeout_ms: int | None) -> list[EnqueueData]:
+    """The same jobs to be, with a queue's time limit, if there is one, where their own options say nothing."""
+    return datas if timeout_ms is None else [data.timed_out_after(timeout_ms) for data in datas]
 
 
-def _data_of(job: object, kind: type[JobRecord]) -> EnqueueData:
-    data = job.draft if isinstance(job, kind) else job
-    if data is None and isinstance(job, kind):
-        raise TypeError(f"{job!r} is enqueued already; enqueue_many takes jobs to be")
-    if not isinstance(data, EnqueueData):
+def _draft_of(job: object, kind: type[JobRecord]) -> EnqueueData:
+    if not isinstance(job, kind):
         raise TypeError(f"enqueue_many takes what Queue.prepare_data(...) makes, not {type(job).__name__}")
-    return data
+    if job.draft is None:
+        raise TypeError(f"{job!r} is enqueued already; enqueue_many takes jobs to be")
+    return job.draft
 
 
 # Conversations
@@ -159,9 +158,9 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
     if not jobs:
         return
     order = order_of(jobs)
-    new_queues = registered.new_among([job.queue for job in jobs])
+    new_queues = registered.new_among({job.queue for job in jobs})
     if sum(job.cost for job in jobs) <= BUDGET:
-        left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))).cascades_left, 1
+        left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))), 1
     else:
         left, steps = (yield from _stage(staging.plan(jobs, order), new_queues)), len(jobs) * THROUGH_COST // BUDGET
     if new_queues:
@@ -188,7 +187,7 @@ def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues)
         ConnectionUnavailableError: the server did not answer.
     """
     jobs = [each.new_job(data.queue or queue) for data in graph.datas for each in data.with_fallbacks()]
-    new_queues = registered.new_among([job.queue for job in jobs])
+    new_queues = registered.new_among({job.queue for job in jobs})
     plan = staging.plan(jobs, order_of(jobs), spawner=graph.spawner)
     try:
         yield from _stage_pieces(plan, new_queues, again=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
+from functools import lru_cache
 from typing import Final
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -13,11 +13,11 @@ _PAIRS: Final = [first + second for first in _DIGITS for second in _DIGITS]
 _BASE_OF_PAIRS: Final = len(_PAIRS)
 _VALID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
-#: An id is a time of 7 digits to the base 62 in milliseconds, and a number of 9 digits.
-_NUMBERS: Final = 62**9
+#: An id is a time of 7 digits to the base 62 in milliseconds, 5 random digits, and a count of 4 digits.
+_COUNTS: Final = 62**4
 
-#: The last four digits alone differ between most ids that are made one after the other.
-_LAST_DIGITS: Final = 62**4
+#: A random byte as a digit.
+_DIGIT_OF_BYTE: Final = bytes(ord(_DIGITS[byte % len(_DIGITS)]) for byte in range(256))
 
 
 class _Ids:
@@ -25,8 +25,8 @@ class _Ids:
 
     def __init__(self) -> None:
         self.millisecond = 0
-        self.number = 0
-        self.head = (0, "")
+        self.head = ""
+        self.count = 0
 
     def forget(self) -> None:
         """Starts anew, so that a forked process does not make the ids of its parent."""
@@ -34,24 +34,27 @@ class _Ids:
 
     def next(self) -> str:
         millisecond = time.time_ns() // 1_000_000
+        self.count += 1
         if millisecond > self.millisecond:
-            self.millisecond = millisecond
-            self.number = secrets.randbits(53)
-        else:
-            self.number += 1
-        first, last = divmod(self.millisecond * _NUMBERS + self.number, _LAST_DIGITS)
-        known, text = self.head
-        if known != first:
-            text = _written(first, 6)
-            self.head = (first, text)
-        return text + _PAIRS[last // _BASE_OF_PAIRS] + _PAIRS[last % _BASE_OF_PAIRS]
+            self._begin(millisecond)
+        elif self.count >= _COUNTS:  # the clock has been behind for long
+            self._begin(self.millisecond + 1)
+        return self.head + _PAIRS[self.count // _BASE_OF_PAIRS] + _PAIRS[self.count % _BASE_OF_PAIRS]
+
+    def _begin(self, millisecond: int) -> None:
+        noise = os.urandom(8)
+        moment = _written(millisecond // _BASE_OF_PAIRS) + _PAIRS[millisecond % _BASE_OF_PAIRS]
+        head = moment + noise[:5].translate(_DIGIT_OF_BYTE).decode()
+        count = int.from_bytes(noise, "big") % (_COUNTS // 2)  # so that there is room to count up
+        self.millisecond, self.head, self.count = millisecond, head, count  # with no call in between, for threads
 
 
-def _written(value: int, pairs: int) -> str:
+@lru_cache(maxsize=1)
+def _written(value: int) -> str:
     text = ""
-    for _ in range(pairs):
-        value, pair = divmod(value, _BASE_OF_PAIRS)
-        text = _PAIRS[pair] + text
+    while len(text) < 5:  # noqa: PLR2004
+        value, digit = divmod(value, len(_DIGITS))
+        text = _DIGITS[digit] + text
     return text
 
 

@@ -29,7 +29,7 @@ class JobChanges(JobFacts):
             enqueue_dependents: what RQ has to let dependents run all the same; here that is done otherwise.
 
         Returns:
-            Whether it is canceled or being stopped, be it since an earlier call: ``False`` if it had ended otherwise.
+            Whether it is canceled or being stopped, be it since an earlier call; ``False`` if it had ended otherwise.
             Also of one that has finished and was to repeat whether that comes to nothing.
 
         Raises:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from rqdeps.callbacks import NO_CALLBACKS, Callback, Callbacks
 from rqdeps.dependency import Dependency, DependsOn, Rule, check_rule, groups_of
@@ -17,8 +17,8 @@ from rqdeps.ids import check_id, check_queue_name
 from rqdeps.repeat import Repeat
 from rqdeps.retry import Retry
 
-if TYPE_CHECKING:
-    Duration = int | float | str | timedelta
+#: How long something takes: seconds, a ``timedelta``, or a text such as ``"1h30m"``.
+Duration = int | float | str | timedelta
 
 #: How long a job may run unless it says otherwise, in milliseconds.
 DEFAULT_TIMEOUT_MS: Final = 180_000
@@ -112,7 +112,7 @@ RESERVED_NAMES: Final = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass  # and not frozen, which would take three times as long to make: nobody changes one all the same
 class JobOptions:
     """The options of one job, checked. Durations are milliseconds; ``None`` means the default, -1 for ever."""
 

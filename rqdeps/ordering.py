@@ -17,11 +17,11 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         ValueError: two of them have the same id.
         DependencyCycleError: they would wait for each other in a circle.
     """
-    if not any(job.groups for job in jobs):
-        return _distinct([job.id for job in jobs])
+    job_ids = _distinct([job.id for job in jobs])
+    if not [job for job in jobs if job.groups]:  # most calls
+        return job_ids
     waits_for: dict[str, set[str]] = {}
     stands_in: dict[str, str] = {}
-    _distinct([job.id for job in jobs])
     for job in jobs:
         waits_for[job.id] = {job_id for group in job.groups for _, job_id in group.members}
         if fallback := job.fields.get("fallback"):

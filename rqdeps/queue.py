@@ -41,8 +41,8 @@ class Queue(Enqueuer, QueueContents):
             it, and so is what it releases in this queue: for tests and for looking into things. What is delayed is
             left to workers. Errors of jobs are recorded, not raised.
         url: where the server is, instead of a connection: ``redis://``, ``rediss://``, ``unix://`` or
-            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
-            ``redis://localhost:6379``.
+            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else that of
+            ``[tool.rqdeps]`` in the nearest ``pyproject.toml``, else ``redis://localhost:6379``.
         serializer: how arguments and results are written: ``"json"``, ``"pickle"``, or a ``Serializer`` of your own or
             its dotted path. By default that of the environment variable ``RQDEPS_SERIALIZER``, else ``"json"``. Pickles
             are read only where they are chosen: whoever can write to the server can then run any code here.
@@ -113,8 +113,7 @@ class Queue(Enqueuer, QueueContents):
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
         given = datas_of(job_datas, Job)
-        datas = grouped([limited(data, self._default_timeout_ms) for _, data in given], group_id)
-        self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
+        self._put(grouped([data for _, data in given], group_id))
         for each, _ in given:
             if isinstance(each, Job):
                 each.is_saved_in(self._store)
@@ -132,7 +131,7 @@ class Queue(Enqueuer, QueueContents):
             InvalidJobOperationError: it was released before.
         """
         if job.draft is not None:
-            job.draft = limited(job.draft, self._default_timeout_ms)
+            (job.draft,) = limited([job.draft], self._default_timeout_ms)
         self._store.perform(enqueue_job(job, self.name, self._store.registered))
         if job.draft is not None:
             job.is_saved_in(self._store)
@@ -150,7 +149,14 @@ class Queue(Enqueuer, QueueContents):
         self._store.perform(release(job_ids_of(jobs)))
 
     def _take(self, datas: list[EnqueueData]) -> list[Job[Any]]:
-        return self.enqueue_many(datas)
+        self._put(datas)
+        jobs: list[Job[Any]] = [Job(data.id, self._store) for data in datas]
+        self._have_run(jobs)
+        return jobs
+
+    def _put(self, datas: list[EnqueueData]) -> None:
+        datas = limited(datas, self._default_timeout_ms)
+        self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
 
     def _have_run(self, jobs: Sequence[Job[Any]]) -> None:
         """Has jobs run now that were enqueued, if this is not left to workers."""

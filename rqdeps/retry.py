@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from rqdeps.durations import Interval, format_ms, interval_ms, intervals_of
 
+#: Classes of exceptions, or the paths of such classes.
 Errors = type[BaseException] | str | Iterable[type[BaseException] | str]
 
 #: The longest delay of ``backoff="exponential"`` in milliseconds, unless ``max_interval`` or a longer ``interval`` is

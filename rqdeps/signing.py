@@ -61,7 +61,8 @@ class Keyring:
     @classmethod
     def of_environment(cls) -> Keyring:
         """The keys that the environment names."""
-        return _read(_keys.get())
+        keys = _keys.get()
+        return _read(keys) if keys else _NO_KEYS
 
     @property
     def signs(self) -> bool:
@@ -128,6 +129,9 @@ def _mac(key: bytes, signed: bytes, context: Sequence[str]) -> bytes:
         mac.update(b"%d:" % len(part))
         mac.update(part)
     return mac.digest()
+
+
+_NO_KEYS: Final = Keyring()
 
 
 @cache

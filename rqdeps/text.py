@@ -27,4 +27,10 @@ def times(count: int, what: str) -> str:
     """
     if count == 1:
         return f"{count} {what}"
-    return f"{count} {what[:-1]}ies" if what.endswith("y") else f"{count} {what}s"
+    is_changed = what.endswith("y") and what[-2:-1] not in "aeiou"
+    return f"{count} {what[:-1]}ies" if is_changed else f"{count} {what}s"
+
+
+def many(count: int, what: str) -> str:
+    """So many of something, with the thousands of a large number apart."""
+    return times(count, what).replace(str(count), f"{count:,}", 1)

@@ -271,7 +271,7 @@ class Workflow(Enqueuer):
             progress: whether to show on standard error how far it has come.
 
         Returns:
-            Its status: ``finished``, ``failed`` or ``canceled``.
+            How it ended, as ``finished``, ``failed`` or ``canceled``.
 
         Raises:
             WaitTimeoutError: it has not ended in time.
@@ -304,7 +304,7 @@ class Workflow(Enqueuer):
             clean_up: whether those jobs run all the same that wait for others however these end (``all_done``).
 
         Returns:
-            Whether it is being canceled, or was before: ``False`` if it had ended otherwise.
+            Whether it is being canceled, or was before; ``False`` if it had ended otherwise.
 
         Raises:
             NoSuchWorkflowError: it expired or never existed.

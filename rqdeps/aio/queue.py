@@ -46,8 +46,8 @@ class AsyncQueue(AsyncEnqueuer):
             the queue is closed.
         default_timeout: the ``job_timeout`` of jobs that have none of their own.
         url: where the server is, instead of a connection: ``redis://``, ``rediss://``, ``unix://`` or
-            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
-            ``redis://localhost:6379``.
+            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else that of
+            ``[tool.rqdeps]`` in the nearest ``pyproject.toml``, else ``redis://localhost:6379``.
         serializer: how arguments and results are written: ``"json"``, ``"pickle"``, or a ``Serializer`` of your own or
             its dotted path. By default that of the environment variable ``RQDEPS_SERIALIZER``, else ``"json"``. Pickles
             are read only where they are chosen: whoever can write to the server can then run any code here.
@@ -127,8 +127,7 @@ class AsyncQueue(AsyncEnqueuer):
             NoSuchJobError: a job to wait for neither exists nor is among them.
         """
         given = datas_of(job_datas, AsyncJob)
-        datas = grouped([limited(data, self._default_timeout_ms) for _, data in given], group_id)
-        await self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
+        await self._put(grouped([data for _, data in given], group_id))
         jobs = [each if isinstance(each, AsyncJob) else AsyncJob(data.id, self._store) for each, data in given]
         for job in jobs:
             job.is_saved_in(self._store)
@@ -144,7 +143,7 @@ class AsyncQueue(AsyncEnqueuer):
             InvalidJobOperationError: it was released before.
         """
         if job.draft is not None:
-            job.draft = limited(job.draft, self._default_timeout_ms)
+            (job.draft,) = limited([job.draft], self._default_timeout_ms)
         await self._store.perform(enqueue_job(job, self.name, self._store.registered))
         if job.draft is not None:
             job.is_saved_in(self._store)
@@ -161,7 +160,13 @@ class AsyncQueue(AsyncEnqueuer):
         await self._store.perform(release(job_ids_of(jobs)))
 
     async def _take(self, datas: list[EnqueueData]) -> list[AsyncJob[Any]]:
-        return await self.enqueue_many(datas)
+        await self._put(datas)
+        jobs: list[AsyncJob[Any]] = [AsyncJob(data.id, self._store) for data in datas]
+        return jobs
+
+    async def _put(self, datas: list[EnqueueData]) -> None:
+        datas = limited(datas, self._default_timeout_ms)
+        await self._store.perform(enqueue_datas(datas, self.name, self._store.registered))
 
     # Pausing and limiting it
 

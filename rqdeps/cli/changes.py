@@ -1,35 +1,54 @@
-"""``rqdeps requeue``, ``cancel``, ``delete`` and ``skip``: a line for each job says what has become of it."""
+"""``rqdeps requeue``, ``cancel``, ``delete`` and ``skip``: of jobs that are named, or that have something in common."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from typing import Any, Literal
 
 import click
 
+from rqdeps.changing import cancel_all, delete_all, requeue_all
+from rqdeps.cli.changing_many import Change, change_many
 from rqdeps.cli.each import change_each
-from rqdeps.cli.options import dependents_option, url_option, url_words
+from rqdeps.cli.options import F, dependents_option, url_option, url_words, yes_option
+from rqdeps.cli.plain import parsed
+from rqdeps.cli.selection import chosen, filter_options
 from rqdeps.errors import InvalidJobOperationError, NoSuchJobError, UpstreamFailedError
+from rqdeps.finding import JobFilter
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
 
 #: What can be requeued without force.
 _ENDED_BADLY = (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 
-_ids_argument = click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+_NOT_ENDED = tuple(status for status in JobStatus if not status.is_terminal)
 
 
-@click.command()
-@_ids_argument
-@click.option("--force", is_flag=True, help="Also if it has finished, can't run by itself, or its fallback has begun.")
+def _job_options(command: F) -> F:
+    """What all these commands take: ids, or what chooses jobs."""
+    for option in (
+        url_option,
+        yes_option,
+        click.option("--all", "-a", "everything", is_flag=True, help="All that the command is for."),
+        filter_options,
+        click.argument("job_ids", metavar="[ID]...", nargs=-1),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Gives jobs another life.")
 @click.option("--front", is_flag=True, help="Put it at the front of its queue.")
-@url_option
-def requeue(job_ids: tuple[str, ...], force: bool, front: bool, url: str | None) -> None:
+@click.option("--force", is_flag=True, help="Also if it has finished, can't run by itself, or its fallback has begun.")
+@_job_options
+def requeue(
+    job_ids: tuple[str, ...], everything: bool, yes: bool, url: str | None, force: bool, front: bool, **filters: Any
+) -> None:
     """Gives jobs that have ended another life, with all their retries.
 
-    What could not run because of them waits for them again, and runs once they have finished.
+    Those with these IDs, or those that options choose: of these, if no --status is given, what failed, was stopped or
+    canceled. What could not run because of them waits for them again, and runs once they have finished.
     """
 
     def change(job: Job[Any]) -> str:
@@ -39,7 +58,9 @@ def requeue(job_ids: tuple[str, ...], force: bool, front: bool, url: str | None)
             raise InvalidJobOperationError(_refusal(error, url)) from None
         return job.get_status()
 
-    _change_each(job_ids, url, change)
+    wanted = chosen(job_ids, JobFilter(**filters), everything=everything, statuses=_ENDED_BADLY)
+    many = None if force or front else requeue_all
+    _change(job_ids, wanted, url, yes=yes, change=Change("requeue", "live again", change, many))
 
 
 def _refusal(error: InvalidJobOperationError, url: str | None) -> str:
@@ -55,11 +76,13 @@ def _refusal(error: InvalidJobOperationError, url: str | None) -> str:
     return f"{because}; requeue {'that' if len(roots) == 1 else 'those'} instead, or use --force: {instead}"
 
 
-@click.command()
-@_ids_argument
-@url_option
-def cancel(job_ids: tuple[str, ...], url: str | None) -> None:
-    """Ends jobs before they run, and stops those that run. Their dependents count them as failed."""
+@click.command(short_help="Ends jobs before they run; stops those that run.")
+@_job_options
+def cancel(job_ids: tuple[str, ...], everything: bool, yes: bool, url: str | None, **filters: Any) -> None:
+    """Ends jobs before they run, and stops those that run. Their dependents count them as failed.
+
+    Those with these IDs, or those that options choose among those that have not ended.
+    """
 
     def change(job: Job[Any]) -> str:
         is_changed = job.cancel()
@@ -68,26 +91,38 @@ def cancel(job_ids: tuple[str, ...], url: str | None) -> None:
             return f"{status}, as it was before"
         return f"{status}; its worker was asked to stop it" if status is JobStatus.STARTED else status
 
-    _change_each(job_ids, url, change)
+    wanted = chosen(job_ids, JobFilter(**filters), everything=everything, statuses=_NOT_ENDED)
+    _change(job_ids, wanted, url, yes=yes, change=Change("cancel", "canceled, or asked to stop", change, cancel_all))
 
 
 @click.command()
-@_ids_argument
 @dependents_option("What becomes of jobs that still wait for it: release lets them run without it.")
-@url_option
-def delete(job_ids: tuple[str, ...], dependents: Literal["cancel", "release", "delete"], url: str | None) -> None:
-    """Deletes jobs and all that is stored of them."""
+@_job_options
+def delete(
+    job_ids: tuple[str, ...],
+    everything: bool,
+    yes: bool,
+    url: str | None,
+    dependents: Literal["cancel", "release", "delete"],
+    **filters: Any,
+) -> None:
+    """Deletes jobs and all that is stored of them.
+
+    Those with these IDs, or those that options choose, whatever their status. What runs comes to nothing.
+    """
 
     def change(job: Job[Any]) -> str:
         job.delete(dependents=dependents)
         return "deleted"
 
-    _change_each(job_ids, url, change)
+    wanted = chosen(job_ids, JobFilter(**filters), everything=everything, statuses=())
+    deleted = Change("delete", "deleted", change, lambda ids: delete_all(ids, dependents), takes_workflows=True)
+    _change(job_ids, wanted, url, yes=yes, change=deleted)
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError as error:
         raise click.BadParameter(
             f"{text!r} is no JSON ({error}): text needs quotes, as in --output '\"text\"'"
@@ -95,17 +130,28 @@ def _json(text: str) -> Any:
 
 
 @click.command()
-@_ids_argument
 @click.option("--output", type=_json, default="null", metavar="JSON", help="What those that take its output get.")
-@url_option
-def skip(job_ids: tuple[str, ...], output: Any, url: str | None) -> None:
-    """Treats jobs as finished, to get on without them."""
+@_job_options
+def skip(job_ids: tuple[str, ...], everything: bool, yes: bool, url: str | None, output: Any, **filters: Any) -> None:
+    """Treats jobs as finished, to get on without them.
+
+    Those with these IDs, or those that options choose among those that have not finished.
+    """
 
     def change(job: Job[Any]) -> str:
         job.skip(output)
         return job.get_status()
 
-    _change_each(job_ids, url, change)
+    unfinished = [status for status in JobStatus if status is not JobStatus.FINISHED]
+    wanted = chosen(job_ids, JobFilter(**filters), everything=everything, statuses=unfinished)
+    _change(job_ids, wanted, url, yes=yes, change=Change("skip", "treated as finished", change))
+
+
+def _change(job_ids: tuple[str, ...], wanted: JobFilter | None, url: str | None, *, yes: bool, change: Change) -> None:
+    if wanted is None:
+        _change_each(job_ids, url, change.one)
+    else:
+        change_many(wanted, change, url, yes=yes)
 
 
 def _change_each(job_ids: tuple[str, ...], url: str | None, change: Callable[[Job[Any]], str]) -> None:

@@ -15,7 +15,7 @@ import click
 from rich.padding import Padding
 
 from rqdeps import Job, Queue, RqdepsError
-from rqdeps.cli.group import INTERRUPTED
+from rqdeps.cli.exits import INTERRUPTED
 from rqdeps.cli.screen import show
 from rqdeps.demo import pipeline
 from rqdeps.demo.crash import LEASE, crash

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
-
 import click
-from rich.live import Live
+from rich.console import RenderableType
 
-from rqdeps.cli.group import INTERRUPTED
 from rqdeps.cli.options import url_option
 from rqdeps.cli.path import path_table
-from rqdeps.cli.screen import console, lines_of, show, show_json
+from rqdeps.cli.screen import lines_of
+from rqdeps.cli.watching import View, present
 from rqdeps.graph.graph import Graph
 from rqdeps.graph.mermaid import MOST_EDGES
 from rqdeps.graph.plain import plain_path
@@ -19,11 +16,8 @@ from rqdeps.graph.reading import DEFAULT_MOST
 from rqdeps.graph.terminal import tree
 from rqdeps.job import Job
 
-#: How long a picture stays before the next look, in seconds; at least twice as long as the look took.
-_LOOK_SECONDS = 0.5
 
-
-@click.command()
+@click.command(short_help="Shows what waits for what.")
 @click.argument("job_id", metavar="ID")
 @click.option(
     "--format",
@@ -33,7 +27,8 @@ _LOOK_SECONDS = 0.5
     show_default=True,
     help="What to print.",
 )
-@click.option("--watch", is_flag=True, help="Show the tree again as it changes, until all jobs have ended.")
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--watch", is_flag=True, help="Show it again as it changes, until all jobs have ended.")
 @click.option("--critical-path", is_flag=True, help="Which jobs made it take as long as it took, and their waiting.")
 @click.option(
     "--fold/--full",
@@ -57,38 +52,39 @@ def graph(
 
     Jobs with the same function and the same neighbours are shown as one, with how many of them have which status.
     """
-    if watch and (form != "tree" or critical_path):
-        raise click.UsageError("--watch shows the tree: leave --format and --critical-path out")
+    if watch and form not in ("tree", "json"):
+        raise click.UsageError(f"--watch shows text or json, not {form}")
     if critical_path and form not in ("tree", "json"):
         raise click.UsageError(f"--critical-path is shown as text or json, not as {form}")
     if folded is not None and (form == "json" or critical_path):
         raise click.UsageError("--fold and --full are for trees, mermaid and dot")
     job = Job.fetch(job_id, url=url)
-    if watch:
-        try:
-            _watch(job, most, folded=folded is not False)
-        except KeyboardInterrupt:
-            sys.exit(INTERRUPTED)
-        return
-    found = job.graph(most)
-    if critical_path and form == "json":
-        show_json(plain_path(found.critical_path()))
-    elif critical_path:
-        on = console()
-        show(path_table(found, lines_of(on)), on)
-    elif form == "tree":
-        _show_tree(found, folded=folded is not False)
-    elif form == "json":
-        show_json(found.to_dict())
-    else:
+    if form in ("mermaid", "dot"):
+        found = job.graph(most)
         click.echo(_exported(found, form, folded=bool(folded)), nl=False)
-    if not found.is_whole:
-        click.echo(f"These are the nearest {len(found.nodes)} jobs: --most shows more.", err=True)
+        if note := _note(found):
+            click.echo(note, err=True)
+        return
+
+    def look() -> View:
+        found = job.graph(most)
+        return View(
+            lambda: plain_path(found.critical_path()) if critical_path else found.to_dict(),
+            lambda on: _picture(found, lines_of(on), critical_path=critical_path, folded=folded is not False),
+            state=[(node.status, node.attempt) for node in found.nodes.values()],
+            note=_note(found),
+            has_ended=found.has_ended,
+        )
+
+    present(look, as_json=form == "json", watch=watch)
 
 
-def _show_tree(found: Graph, *, folded: bool) -> None:
-    on = console()
-    show(tree(found, folded=folded, lines=lines_of(on)), on)
+def _picture(found: Graph, lines: int, *, critical_path: bool, folded: bool) -> RenderableType:
+    return path_table(found, lines) if critical_path else tree(found, folded=folded, lines=lines)
+
+
+def _note(found: Graph) -> str:
+    return "" if found.is_whole else f"These are the nearest {len(found.nodes)} jobs: --most shows more."
 
 
 def _exported(found: Graph, form: str, *, folded: bool) -> str:
@@ -97,22 +93,3 @@ def _exported(found: Graph, form: str, *, folded: bool) -> str:
     if len(found.edges) > MOST_EDGES and not folded:
         click.echo(f"Mermaid draws at most {MOST_EDGES} arrows, and here are {len(found.edges)}: try --fold", err=True)
     return found.to_mermaid(folded=folded)
-
-
-def _watch(job: Job[object], most: int, *, folded: bool) -> None:
-    """Shows the tree until all has ended: in place on a terminal, else again below whenever a status has changed."""
-    on = console()
-    with Live(console=on, auto_refresh=False, transient=False) as live:
-        shown = None
-        while True:
-            began = time.monotonic()
-            found = job.graph(most)
-            picture = tree(found, folded=folded, lines=lines_of(on))
-            if on.is_terminal:
-                live.update(picture, refresh=True)
-            elif shown != (now := [(node.status, node.attempt) for node in found.nodes.values()]):
-                show(picture, on)
-                shown = now
-            if found.has_ended:
-                return
-            time.sleep(max(_LOOK_SECONDS, 2 * (time.monotonic() - began)))

@@ -7,16 +7,22 @@ from datetime import datetime
 from typing import Any
 
 import click
+from rich.console import Group
+from rich.text import Text
 
-from rqdeps.cli.options import url_option
+from rqdeps.cli.job_as_json import plain_job
+from rqdeps.cli.options import json_option, url_option, watch_option
+from rqdeps.cli.screen import facts_table, marked
+from rqdeps.cli.watching import View, present
 from rqdeps.durations import format_ms, format_time
 from rqdeps.errors import RqdepsError
 from rqdeps.job import Job
 from rqdeps.status import JobStatus
+from rqdeps.telling import LogLine
 from rqdeps.text import printable, times
 
 #: How wide the column of names is.
-_NAMES = 16
+_NAMES = 14
 
 _SHOWN = 10
 _WIDTH = 300
@@ -25,29 +31,46 @@ _WIDTH = 300
 @click.command()
 @click.argument("job_id", metavar="ID")
 @click.option("--log", "shows_log", is_flag=True, help="Show the lines of its log instead, with time and attempt.")
+@json_option
+@watch_option
 @url_option
-def job(job_id: str, shows_log: bool, url: str | None) -> None:
+def job(job_id: str, shows_log: bool, as_json: bool, watch: bool, url: str | None) -> None:
     """Shows all about one job.
 
     Its status and why it is so, call, times, progress, neighbours, result or error.
     """
     found = Job.fetch(job_id, url=url)
-    if shows_log:
-        for said in found.log_lines():
-            click.echo(f"{_when(said.at)} [{said.attempt}] {printable(said.text)}")
-        return
-    explanation = found.explain()
-    for name, value in _facts(found, explanation, url):
-        head, *rest = value.splitlines() or [""]
-        click.echo(f"{name:<{_NAMES}}{printable(head)}")
-        for line in rest:
-            click.echo(f"{'':<{_NAMES}}{printable(line)}")
+
+    def look() -> View:
+        if shows_log:
+            lines = found.log_lines()
+            log = list(map(_log_line, lines))
+            return View(
+                lambda: [{"at": said.at.isoformat(), "attempt": said.attempt, "text": said.text} for said in lines],
+                lambda on: Group(*(Text(line, overflow="fold") for line in log)),
+                state=log,
+                has_ended=found.get_status().is_terminal,
+            )
+        explanation = found.explain()
+        facts = list(_facts(found, explanation, url))
+        return View(
+            lambda: plain_job(found, explanation),
+            lambda on: facts_table(facts, names_width=_NAMES),
+            state=facts,
+            has_ended=found.get_status(refresh=False).is_terminal,
+        )
+
+    present(look, as_json=as_json, watch=watch)
 
 
-def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple[str, str]]:
+def _log_line(said: LogLine) -> str:
+    return f"{_when(said.at)} [{said.attempt}] {printable(said.text)}"
+
+
+def _facts(found: Job[Any], explanation: str, url: str | None) -> Iterator[tuple[str, str | Text]]:
     status = found.get_status(refresh=False)
     yield "job", found.id
-    yield "status", status
+    yield "status", marked(status)
     yield "explain", explanation
     yield "call", _short(found.description)
     yield "queue", found.origin

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rqdeps.durations import to_ms
 from rqdeps.store.connection import DEFAULT_URL, URL_VARIABLE, display_url
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,8 +28,34 @@ url_option = click.option(
     callback=_remember,
     metavar="URL",
     help="Server: redis://, rediss://, unix://, sentinel:// or embedded:FOLDER. "
-    f"Default: ${URL_VARIABLE}, else {DEFAULT_URL}.",
+    f"Default: ${URL_VARIABLE}, else that of pyproject.toml, else {DEFAULT_URL}.",
 )
+
+#: Whether to print JSON.
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; durations in seconds.")
+
+#: Whether to show it again and again.
+watch_option = click.option("--watch", is_flag=True, help="Show it again as it changes, until Ctrl-C.")
+
+#: Whether to do without a question.
+yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+
+
+def duration_ms(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Reads a duration that was typed, in milliseconds."""
+    try:
+        return to_ms(value, parameter.opts[0])
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def number_or_none(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
+    """Reads a number from 1 up, or ``none`` for no limit."""
+    if value == "none":
+        return None
+    if not (value.isascii() and value.isdecimal()) or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number from 1 up nor none")
+    return int(value)
 
 
 def dependents_option(words: str) -> Callable[[F], F]:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import io
-import json
 import sys
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import click
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rqdeps.graph.looks import LOOKS
+from rqdeps.status import JobStatus
 from rqdeps.text import printable
 
 #: How wide what is shown is where no terminal sets a limit.
-_NO_LIMIT = 10_000
+NO_LIMIT = 10_000
 
 #: How many lines are shown at most where no terminal sets a limit, if it can be folded so far.
 LINES_ELSEWHERE = 40
+
+#: A terminal with fewer columns is narrow.
+_NARROW = 110
 
 #: How many lines of a terminal are left for the prompt.
 _LINES_LEFT = 2
 
 
 def console() -> Console:
-    """Where things are shown: standard output, with a question mark for what its encoding does not have."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    """Where things are shown: standard output."""
     if sys.stdout.isatty():
         return Console(highlight=False)
-    return Console(highlight=False, width=_NO_LIMIT, color_system=None, force_terminal=False)
+    return Console(highlight=False, width=NO_LIMIT, color_system=None, force_terminal=False)
+
+
+def is_narrow(shown_on: Console) -> bool:
+    """Whether there is no room for all that might be said in a line."""
+    return shown_on.is_terminal and shown_on.width < _NARROW
 
 
 def lines_of(shown_on: Console) -> int:
@@ -47,14 +53,15 @@ def show(what: RenderableType, on: Console | None = None) -> None:
         return
     with on.capture() as captured:
         on.print(what)
-    for line in captured.get().rstrip("\n").split("\n"):
+    text = captured.get().rstrip("\n")
+    for line in text.split("\n") if text else ():
         click.echo(line.rstrip())
 
 
-def show_json(what: Any) -> None:
-    """Shows plain values as JSON. What can't be printed is spelled out there, which means the same."""
-    text = json.dumps(what, indent=2, ensure_ascii=False)
-    click.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
+def marked(status: JobStatus) -> Text:
+    """A status in its colour, with its sign where people look at it."""
+    mark = f"{LOOKS[status].mark} " if sys.stdout.isatty() else ""
+    return Text(f"{mark}{status}", LOOKS[status].style)
 
 
 def columns(
@@ -78,6 +85,26 @@ def columns(
         table.add_column(_line(Text(name, "bold")), justify=justify, no_wrap=name in whole)
     for row in rows:
         table.add_row(*(_line(cell if isinstance(cell, Text) else Text(printable(cell))) for cell in row))
+    return table
+
+
+def facts_table(facts: Iterable[tuple[str, str | Text]], *, names_width: int = 0) -> Table:
+    """Names, and beside each what is to be said; of several lines, the first has the name.
+
+    Args:
+        facts: names and what is to be said.
+        names_width: how wide the names are at least, so that what is said of one stands where it does of another.
+    """
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(min_width=names_width)
+    table.add_column()
+    for name, value in facts:
+        if isinstance(value, Text):
+            lines = [value]
+        else:
+            lines = [Text(printable(line), overflow="fold") for line in value.splitlines() or [""]]
+        for i, line in enumerate(lines):
+            table.add_row(Text("" if i else name, "dim", no_wrap=True), line)
     return table
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from rqdeps import embedded
+from rqdeps.cli.exits import NOT_RUNNING
 from rqdeps.errors import EmbeddedServerError
-
-#: The exit code of ``status`` when no server runs, as ``systemctl`` and init scripts have it.
-NOT_RUNNING = 3
+from rqdeps.text import many
 
 
 def _folder(path: str) -> Path:
@@ -57,7 +56,7 @@ def stop(folder: Path) -> None:
     if not stopped:
         click.echo(f"{folder}: no server is running")
     elif clients:
-        click.echo(f"{folder}: stopped ({_count(clients, 'connection')} cut; who still uses it starts it again)")
+        click.echo(f"{folder}: stopped ({many(clients, 'connection')} cut; who still uses it starts it again)")
     else:
         click.echo(f"{folder}: stopped")
 
@@ -77,10 +76,6 @@ def status(context: click.Context, folder: Path) -> None:
     if found.clients is None:
         click.echo(f"{folder}: running, but it does not answer (process {found.pid}, socket {found.socket})")
     else:
-        keys = "still loading" if found.keys is None else _count(found.keys, "key")
-        clients = _count(found.clients, "connection")
+        keys = "still loading" if found.keys is None else many(found.keys, "key")
+        clients = many(found.clients, "connection")
         click.echo(f"{folder}: running (process {found.pid}, {clients}, {keys}, socket {found.socket})")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -45,8 +45,8 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-@click.command()
-@click.argument("queues", nargs=-1, metavar="[QUEUE]...")
+@click.command(short_help="Runs the jobs of queues.")
+@click.argument("queues", nargs=-1, metavar="[QUEUE]...", envvar="RQDEPS_WORKER_QUEUES")
 @url_option
 @click.option(
     "--processes",

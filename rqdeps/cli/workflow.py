@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import click
 from redis.exceptions import RedisError
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
+from rqdeps.cli.asking import is_wanted
 from rqdeps.cli.each import change_each
-from rqdeps.cli.group import INTERRUPTED, message_of
-from rqdeps.cli.options import dependents_option, url_option, url_words
-from rqdeps.cli.screen import columns, show, show_json
-from rqdeps.durations import format_time, to_ms
+from rqdeps.cli.exits import CANCELED, INTERRUPTED, REFUSED, TIMED_OUT, WRONG_USAGE
+from rqdeps.cli.group import message_of
+from rqdeps.cli.options import (
+    dependents_option,
+    duration_ms,
+    json_option,
+    url_option,
+    url_words,
+    watch_option,
+    yes_option,
+)
+from rqdeps.cli.plain import time_text
+from rqdeps.cli.screen import columns, facts_table, marked
+from rqdeps.cli.watching import View, present
+from rqdeps.durations import format_time
 from rqdeps.errors import NoSuchWorkflowError, RqdepsError, WaitTimeoutError
 from rqdeps.graph.looks import LOOKS
 from rqdeps.job import Job
@@ -28,19 +40,17 @@ from rqdeps.workflow import Workflow
 from rqdeps.workflow_facts import WorkflowFacts
 
 #: What ``wait`` exits with, by how the workflow has ended.
-EXIT_CODES = {JobStatus.FINISHED: 0, JobStatus.FAILED: 1, JobStatus.CANCELED: 3}
-
-#: What ``wait`` exits with if it could not wait, and if the time was over.
-COULD_NOT_WAIT, TIMED_OUT = 2, 124
+EXIT_CODES = {JobStatus.FINISHED: 0, JobStatus.FAILED: REFUSED, JobStatus.CANCELED: CANCELED}
 
 #: How many jobs that failed are named.
 _NAMED = 10
+
+_SECOND_MS = 1000
 
 _STATUSES = ("joining", "finished", "failed", "canceled")
 
 _id_argument = click.argument("workflow_id", metavar="ID")
 _ids_argument = click.argument("workflow_ids", metavar="ID...", nargs=-1, required=True)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON; durations in seconds.")
 
 
 @click.group()
@@ -51,20 +61,26 @@ def workflow() -> None:
 @workflow.command(name="list")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only those with this status; joining: it runs.")
 @click.option("--most", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many.")
-@_json_option
+@json_option
+@watch_option
 @url_option
-def list_workflows(status: str | None, most: int, as_json: bool, url: str | None) -> None:
+def list_workflows(status: str | None, most: int, as_json: bool, watch: bool, url: str | None) -> None:
     """Lists workflows, the latest first: status, how many of their jobs have ended, times."""
-    found = list(_listed(status, most, url))
-    if as_json:
-        show_json([_plain(facts) for facts in found])
-    elif found:
-        head = ["id", "name", "status", "ended", "jobs", "failed", "created", "took"]
-        show(columns(head, [_row(facts) for facts in found], numbers=["ended", "jobs", "failed"]))
-    else:
-        click.echo(
+
+    def look() -> View:
+        found = list(_listed(status, most, url))
+        return View(lambda: [_plain(facts) for facts in found], lambda on: _listing(found, status), state=found)
+
+    present(look, as_json=as_json, watch=watch)
+
+
+def _listing(found: Sequence[WorkflowFacts], status: str | None) -> RenderableType:
+    if not found:
+        return Text(
             f"No workflow is {status}." if status else 'No workflows: with Workflow("name", queue=q): makes one.'
         )
+    head = ["id", "name", "status", "ended", "jobs", "failed", "created", "took"]
+    return columns(head, [_row(facts) for facts in found], numbers=["ended", "jobs", "failed"])
 
 
 def _listed(status: str | None, most: int, url: str | None) -> Iterator[WorkflowFacts]:
@@ -86,17 +102,13 @@ def _row(facts: WorkflowFacts) -> list[str | Text]:
     return [
         facts.id,
         facts.name,
-        _status(facts.status),
+        marked(facts.status),
         str(facts.ended),
         str(facts.total),
         Text(str(failed), LOOKS[JobStatus.FAILED].style if failed else "dim"),
         "" if facts.created_at is None else _when(facts.created_at),
         _took(facts),
     ]
-
-
-def _status(status: JobStatus) -> Text:
-    return Text(f"{LOOKS[status].mark} {status}", LOOKS[status].style)
 
 
 def _took(facts: WorkflowFacts) -> str:
@@ -107,19 +119,23 @@ def _took(facts: WorkflowFacts) -> str:
 
 @workflow.command(name="show")
 @_id_argument
-@_json_option
+@json_option
+@watch_option
 @url_option
-def show_workflow(workflow_id: str, as_json: bool, url: str | None) -> None:
+def show_workflow(workflow_id: str, as_json: bool, watch: bool, url: str | None) -> None:
     """Shows one workflow: how far it has come, its times, the jobs that failed, and what can be done."""
     found = Workflow.fetch(workflow_id, url=url)
-    facts, eta = found.facts(), found.eta
-    if as_json:
-        show_json(_plain(facts) | {"eta": None if eta is None else eta.total_seconds()})
-        return
-    grid = Table.grid("name", "value", padding=(0, 2, 0, 0))
-    for name, value in _facts(found, facts, eta, url):
-        grid.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(printable(value), overflow="fold"))
-    show(grid)
+
+    def look() -> View:
+        facts, eta = found.facts(), found.eta
+        return View(
+            lambda: _plain(facts) | {"eta": None if eta is None else eta.total_seconds()},
+            lambda on: facts_table(_facts(found, facts, eta, url)),
+            state=facts,
+            has_ended=facts.ended_at is not None,
+        )
+
+    present(look, as_json=as_json, watch=watch)
 
 
 def _facts(
@@ -128,11 +144,11 @@ def _facts(
     yield "workflow", facts.id
     if facts.name:
         yield "name", facts.name
-    yield "status", _status(facts.status)
+    yield "status", marked(facts.status)
     yield "progress", f"{bar(facts.progress)} {facts.ended} of {facts.total} jobs"
     counts = [(status, count) for status, count in facts.counts.items() if count]
-    marked = [Text(f"{LOOKS[status].mark} {count} {status}", LOOKS[status].style) for status, count in counts]
-    yield "jobs", Text("  ").join(marked)
+    each = [Text(f"{LOOKS[status].mark} {count} {status}", LOOKS[status].style) for status, count in counts]
+    yield "jobs", Text("  ").join(each)
     yield "queues", ", ".join(facts.queues)
     if facts.created_at is not None:
         yield "created", _when(facts.created_at)
@@ -210,7 +226,7 @@ def retry(workflow_ids: tuple[str, ...], url: str | None) -> None:
 @workflow.command()
 @_ids_argument
 @dependents_option("What becomes of jobs outside that still wait for them: release lets them run without.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@yes_option
 @url_option
 def delete(
     workflow_ids: tuple[str, ...], dependents: Literal["cancel", "release", "delete"], yes: bool, url: str | None
@@ -222,7 +238,7 @@ def delete(
         facts = found.facts()
         count = times(facts.total, "job")
         name = f"{facts.name} " if facts.name else ""
-        if not yes and not click.confirm(f"Delete workflow {name}{workflow_id} with its {count}?", err=True):
+        if not is_wanted(f"Delete workflow {name}{workflow_id} with its {count}?", yes=yes):
             return "left as it is"
         found.delete(dependents)
         return f"deleted with its {count}"
@@ -230,21 +246,18 @@ def delete(
     change_each(workflow_ids, change)
 
 
-def _timeout(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """Seconds."""
-    try:
-        ms = to_ms(value, "--timeout")
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    return None if ms is None else ms / 1000
-
-
 @workflow.command()
 @_id_argument
-@click.option("--timeout", callback=_timeout, metavar="TIME", help="Wait so long at most: seconds, or 90s, 5m, 1h30m.")
+@click.option(
+    "--timeout",
+    "timeout_ms",
+    callback=duration_ms,
+    metavar="TIME",
+    help="Wait so long at most: seconds, or 90s, 5m, 1h30m.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @url_option
-def wait(workflow_id: str, timeout: float | None, quiet: bool, url: str | None) -> None:
+def wait(workflow_id: str, timeout_ms: int | None, quiet: bool, url: str | None) -> None:
     """Waits until all jobs of a workflow have ended, and shows how far it has come.
 
     Exits with 0 if it has finished, 1 if it failed, 3 if it was canceled, 124 if the time was over, 130 after Ctrl-C;
@@ -252,15 +265,15 @@ def wait(workflow_id: str, timeout: float | None, quiet: bool, url: str | None) 
     """
     try:
         found = Workflow.fetch(workflow_id, url=url)
-        status = found.wait(timeout, progress=not quiet)
+        status = found.wait(None if timeout_ms is None else timeout_ms / _SECOND_MS, progress=not quiet)
     except WaitTimeoutError as error:
         _fail(error, TIMED_OUT)
     except (RqdepsError, RedisError) as error:
-        _fail(error, COULD_NOT_WAIT)
+        _fail(error, WRONG_USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     click.echo(f"{workflow_id}: {status}")
-    sys.exit(EXIT_CODES.get(status, COULD_NOT_WAIT))
+    sys.exit(EXIT_CODES.get(status, WRONG_USAGE))
 
 
 def _fail(error: RqdepsError | RedisError, exit_code: int) -> None:
@@ -277,8 +290,8 @@ def _plain(facts: WorkflowFacts) -> dict[str, Any]:
         "ended": facts.ended,
         "jobs": facts.total,
         "queues": facts.queues,
-        "created_at": None if facts.created_at is None else facts.created_at.isoformat(timespec="milliseconds"),
-        "ended_at": None if facts.ended_at is None else facts.ended_at.isoformat(timespec="milliseconds"),
+        "created_at": time_text(facts.created_at),
+        "ended_at": time_text(facts.ended_at),
     }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from rqdeps.embedded.async_connection import AsyncEmbeddedConnection, async_connection_pool
 from rqdeps.embedded.connection import EmbeddedConnection, connection_pool
-from rqdeps.embedded.paths import absolute, folder_of, is_embedded_url
+from rqdeps.embedded.paths import absolute, anchored, folder_of, is_embedded_url
 from rqdeps.embedded.server import clear, start, stop
 from rqdeps.embedded.server_status import ServerStatus, status
 
@@ -21,6 +21,7 @@ __all__ = [
     "EmbeddedConnection",
     "ServerStatus",
     "absolute",
+    "anchored",
     "async_connection_pool",
     "clear",
     "connection_pool",

@@ -54,6 +54,17 @@ def folder_of(url: str) -> Path:
     return absolute(path)
 
 
+def anchored(url: str, at: Path) -> str:
+    """The URL that means the same in every folder as this one does in another.
+
+    Args:
+        url: the URL of an embedded server.
+        at: from where on it is read if it names a relative folder.
+    """
+    path = os.path.expanduser(url[len(SCHEME) :])
+    return f"{SCHEME}{at / path}" if path.strip() and not path.startswith("/") else url
+
+
 def absolute(folder: str | os.PathLike[str]) -> Path:
     """The real, absolute path of a folder, with ``~`` expanded and symbolic links resolved; it need not exist."""
     return Path(os.path.realpath(os.path.expanduser(folder)))

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import redis.asyncio
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from rqdeps.store.calls.call import Call
 from rqdeps.store.conversation import Conversation
@@ -16,7 +16,18 @@ from rqdeps.store.deployment import Deployment, address_of, check_options
 from rqdeps.store.keys import Keys
 from rqdeps.store.sentinel import asks_sentinels, pools_of
 from rqdeps.store.states import raise_if_no_master
-from rqdeps.store.store import LOST, Sendings, exchange, packed, results_of, tries_again_by_itself
+from rqdeps.store.store import (
+    LOADINGS,
+    LOST,
+    Command,
+    Loading,
+    Sendings,
+    command_of,
+    packed,
+    result_of,
+    results_of,
+    tries_again_by_itself,
+)
 from rqdeps.store.words import Words
 
 T = TypeVar("T")
@@ -73,7 +84,8 @@ class AsyncStore(Deployment):
         """
         if not self.schema_is_known:
             await self._check_schema(writing=call.writes)
-        return await self._run(call, resend=resend)
+        (reply,) = await self._until_answered([call], resend=resend)
+        return result_of(call, reply)
 
     async def run_all(self, calls: Sequence[Call[T]]) -> list[T]:
         """Runs calls one after the other in one round trip. When the connection breaks, all are sent again.
@@ -142,21 +154,21 @@ class AsyncStore(Deployment):
         return self._on_loop().words.of(self.keys.ended(job_id))
 
     async def _check_schema(self, *, writing: bool) -> None:
-        await self._run(self.schema_check(writing=writing), resend=True)
-
-    async def _run(self, call: Call[T], *, resend: bool) -> T:
-        (result,) = results_of([call], await self._until_answered([call], resend=resend))
-        return result
+        check = self.schema_check(writing=writing)
+        (reply,) = await self._until_answered([check], resend=True)
+        result_of(check, reply)
 
     async def _until_answered(self, calls: Sequence[Call[Any]], *, resend: bool) -> list[Any]:
         here = self._on_loop()
-        sendings = Sendings(self, calls, resend=resend)
+        sendings = None
         while True:
             try:
                 async with here.free_connections:
-                    return await _cancellable(self._evaluate(sendings.calls))
+                    return await _cancellable(self._evaluate(calls))
             except LOST as error:
+                sendings = sendings or Sendings(self, calls, resend=resend)
                 await asyncio.sleep(sendings.pause_after(error))
+                calls = sendings.calls
 
     def _on_loop(self) -> _OnLoop:
         """What there is on this loop; connections of another can't be used."""
@@ -235,15 +247,18 @@ async def _cancellable(coroutine: Coroutine[Any, Any, T]) -> T:
 
 async def _evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
     """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
-    talk = exchange(calls, keys)
-    commands = next(talk)
-    try:
-        while True:
-            await connection.send_packed_command(b"".join(map(packed, commands)))
-            commands = talk.send([await _reply(connection) for _ in commands])
-    except StopIteration as end:
-        replies: list[Any] = end.value
-        return replies
+    replies = await _replies(connection, [command_of(call, keys) for call in calls])
+    for _ in range(LOADINGS):
+        if NoScriptError not in map(type, replies):
+            break
+        loading = Loading(calls, replies, keys)
+        loading.take(await _replies(connection, loading.commands))
+    return replies
+
+
+async def _replies(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    await connection.send_packed_command(b"".join(map(packed, commands)))
+    return [await _reply(connection) for _ in commands]
 
 
 async def _reply(connection: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import redis.asyncio.sentinel
 import redis.sentinel
@@ -16,7 +17,8 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from rqdeps.embedded import async_connection_pool, connection_pool, folder_of, is_embedded_url
+from rqdeps.configuration import TABLE_NAME, configuration
+from rqdeps.embedded import anchored, async_connection_pool, connection_pool, folder_of, is_embedded_url
 from rqdeps.store.async_store import AsyncStore
 from rqdeps.store.keys import DEFAULT_NAMESPACE, Keys
 from rqdeps.store.pool import QuickPool
@@ -58,14 +60,15 @@ def connect(url: str | None = None, *, namespace: str = DEFAULT_NAMESPACE, creat
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://`` as in redis-py, ``sentinel://HOST:PORT,HOST:PORT/SERVICE``, or
-            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else
-            ``redis://localhost:6379``.
+            ``embedded:FOLDER``. By default that of the environment variable ``RQDEPS_URL``, else that of
+            ``[tool.rqdeps]`` in the nearest ``pyproject.toml``, else ``redis://localhost:6379``.
         namespace: the hash tag of all keys, which keeps deployments on one server apart.
         create: whether an embedded server's folder is made if there is none; those who only read pass ``False``.
 
     Raises:
         TypeError: the URL is no text.
-        ValueError: the URL is of no known kind, or redis-py can't read it.
+        ValueError: the URL is of no known kind, redis-py can't read it, or ``pyproject.toml`` says something that
+            can't be.
         EmbeddedServerError: the embedded server is not installed, or can't be started.
     """
     if (instead := stand_ins.get(url)) is not None:
@@ -117,9 +120,61 @@ class _Place:
     master: SentinelPlace | None = None
 
 
+@dataclass(frozen=True)
+class MeantUrl:
+    """The URL that is meant where none is given.
+
+    Attributes:
+        url: the URL.
+        source: what names it, for people.
+        hint: what to tell a person when nothing answers there.
+    """
+
+    url: str
+    source: str
+    hint: str = ""
+
+
+def meant_url() -> MeantUrl:
+    """The URL that is meant where none is given: that of the environment, else that of the project, else the default.
+
+    Raises:
+        ValueError: the project's ``pyproject.toml`` says something that can't be.
+    """
+    if named := os.environ.get(URL_VARIABLE):
+        return MeantUrl(named, f"${URL_VARIABLE}")
+    project = configuration()
+    if project is None or project.url is None:
+        return MeantUrl(DEFAULT_URL, "default", _HINT)
+    source = f"[{TABLE_NAME}] in {project.path}"
+    return MeantUrl(url_from(project.url, project.path.parent), source, f"It is named by {source}.")
+
+
+def url_from(url: str, folder: Path) -> str:
+    """The URL that means the same in every folder as this one does in another.
+
+    Args:
+        url: a URL, which may name a relative path: ``embedded:./data``, ``unix://./redis.sock``.
+        folder: from where on that is read.
+    """
+    if is_embedded_url(url):
+        return anchored(url, folder)
+    if url.startswith(("unix://./", "unix://../")):
+        return f"unix://{quote(str(folder))}/{url.removeprefix('unix://').removeprefix('./')}"
+    return url
+
+
 def _place_of(url: str | None) -> _Place:
-    named = url if url is not None else os.environ.get(URL_VARIABLE) or None
-    url = named if named is not None else DEFAULT_URL
+    if url is not None:
+        return _read(url)
+    meant = meant_url()
+    try:
+        return _read(meant.url, meant.hint)
+    except ValueError as error:
+        raise ValueError(f"{meant.source}: {error}") from None
+
+
+def _read(url: str, hint: str = "") -> _Place:
     if not isinstance(url, str):
         raise TypeError(f"a url is a str, not {type(url).__name__}")
     if is_embedded_url(url):
@@ -132,7 +187,7 @@ def _place_of(url: str | None) -> _Place:
         )
     if is_sentinel_url(url):
         return _Place(url, display_url(url), master=_master_of(url))
-    return _Place(url, display_url(url), hint=_HINT if named is None else "")
+    return _Place(url, display_url(url), hint=hint)
 
 
 def _master_of(url: str) -> SentinelPlace:

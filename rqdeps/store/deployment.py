@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: The version of the layout of the data that this release reads and writes.
 SCHEMA_VERSION = 1
 
-#: How long a queue's name counts as registered before it is registered again, in seconds.
+#: How long the names of queues count as registered, at most, before they are registered again, in seconds.
 REGISTERED_FOR = 60.0
 
 #: What servers say to whoever did not log in.
@@ -36,7 +36,8 @@ class RegisteredQueues:
     _times_forgotten: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}
+        self._names: set[str] = set()
+        self._until = 0.0
         self._lock = threading.Lock()
         self._since = self._times_forgotten
 
@@ -45,19 +46,18 @@ class RegisteredQueues:
         """Forgets all names, of whatever server: others may answer in their place now, which is so in tests."""
         cls._times_forgotten += 1
 
-    def new_among(self, names: Iterable[str]) -> list[str]:
+    def new_among(self, names: Set[str]) -> list[str]:
         """Those of the names that the server may not know."""
         now = time.monotonic()
-        if self._since != self._times_forgotten:
+        if self._until < now or self._since != self._times_forgotten:
             with self._lock:
-                self._until, self._since = {}, self._times_forgotten
-        return [name for name in dict.fromkeys(names) if self._until.get(name, 0.0) < now]
+                self._names, self._until, self._since = set(), now + REGISTERED_FOR, self._times_forgotten
+        return sorted(names - self._names)
 
     def remember(self, names: Iterable[str]) -> None:
         """Notes that names have been registered."""
-        until = time.monotonic() + REGISTERED_FOR
         with self._lock:
-            self._until.update(dict.fromkeys(names, until))
+            self._names.update(names)
 
 
 class Deployment:

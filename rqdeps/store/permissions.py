@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from urllib.parse import unquote, urlsplit
 
 from redis.exceptions import ResponseError
 
-from rqdeps.store.connection import URL_VARIABLE
+from rqdeps.store.connection import meant_url
 from rqdeps.store.scripts import script, script_names
 
 # What servers say, from Redis 6.2 on. What a script runs is refused in other words than what a client sends.
@@ -26,13 +25,13 @@ def missing_permission(error: Exception, url: str | None) -> str | None:
 
     Args:
         error: what the server said.
-        url: where it is, by which redis-py found the user; ``None`` for that of the environment.
+        url: where it is, by which redis-py found the user; ``None`` for the one that is meant where none is given.
     """
     text = str(error)
     if not isinstance(error, ResponseError) or not _REFUSED.search(text):
         return None
     named = _USER.search(text)
-    user = named[1] if named else _user_in(url or os.environ.get(URL_VARIABLE, ""))
+    user = named[1] if named else _user_in(url or meant_url().url)
     return (
         f"the server does not permit this: its user {user!r} may not {_what(text)} "
         f"(docs/security.md, Least privilege, says what each role may do)"

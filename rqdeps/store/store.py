@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any, TypeVar
@@ -109,7 +109,8 @@ class Store(Deployment):
         """
         if not self.schema_is_known:
             self._check_schema(writing=call.writes)
-        return self._run(call, resend=resend)
+        (reply,) = self._until_answered([call], resend=resend)
+        return result_of(call, reply)
 
     def run_all(self, calls: Sequence[Call[T]]) -> list[T]:
         """Runs calls one after the other in one round trip. When the connection breaks, all are sent again.
@@ -178,19 +179,19 @@ class Store(Deployment):
                 yield listen
 
     def _check_schema(self, *, writing: bool) -> None:
-        self._run(self.schema_check(writing=writing), resend=True)
-
-    def _run(self, call: Call[T], *, resend: bool) -> T:
-        (result,) = results_of([call], self._until_answered([call], resend=resend))
-        return result
+        check = self.schema_check(writing=writing)
+        (reply,) = self._until_answered([check], resend=True)
+        result_of(check, reply)
 
     def _until_answered(self, calls: Sequence[Call[Any]], *, resend: bool) -> list[Any]:
-        sendings = Sendings(self, calls, resend=resend)
+        sendings = None
         while True:
             try:
-                return self._evaluate(sendings.calls)
+                return self._evaluate(calls)
             except LOST as error:
+                sendings = sendings or Sendings(self, calls, resend=resend)
                 time.sleep(sendings.pause_after(error))
+                calls = sendings.calls
 
     def _evaluate(self, calls: Sequence[Call[Any]]) -> list[Any]:
         connection = self._connection()
@@ -236,7 +237,7 @@ def tries_again_by_itself(client: Any) -> bool:
 
 
 class Sendings:
-    """Calls that are sent again when the connection breaks before their replies have come.
+    """Calls that are sent again when the connection broke before their replies had come. Made when it first did.
 
     Args:
         deployment: where they are sent, for errors.
@@ -275,6 +276,17 @@ class Sendings:
         return self._most > 1 and time.monotonic() < self._until and (is_known or isinstance(error, BusyLoadingError))
 
 
+def result_of(call: Call[T], reply: Any) -> T:
+    """What a call results in, given its reply, or the error that came in place of it.
+
+    Raises:
+        RqdepsError: what the reply stands for.
+    """
+    if isinstance(reply, Exception):
+        raise reply
+    return call.read(reply)
+
+
 def results_of(calls: Sequence[Call[T]], replies: Sequence[Any]) -> list[T]:
     """What calls result in, given their replies, or the errors that came in place of them.
 
@@ -299,44 +311,49 @@ def packed(command: Sequence[Argument]) -> bytes:
     return data
 
 
-def exchange(calls: Sequence[Call[Any]], keys: Keys) -> Generator[list[Command], list[Any], list[Any]]:
-    """What goes over a connection to make calls, whose scripts the server may not know yet.
-
-    Yields:
-        Commands to send at once; it is sent their replies, or the errors that came in place of them.
-
-    Returns:
-        The replies to the calls.
-    """
-    replies = yield [command_of(call, keys) for call in calls]
+def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
+    """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
+    replies = _replies(connection, [command_of(call, keys) for call in calls])
     for _ in range(LOADINGS):
-        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if not unknown:
+        if NoScriptError not in map(type, replies):
             break
-        names = list(dict.fromkeys(calls[i].script for i in unknown))
-        # All at once, so that the server has no occasion to forget a script between its loading and its call.
-        load: list[Command] = [["SCRIPT", "LOAD", script(name).body] for name in names]
-        answered = yield [*load, *[command_of(calls[i], keys) for i in unknown]]
-        for reply in answered[: len(load)]:
-            if isinstance(reply, Exception):
-                raise reply
-        for i, reply in zip(unknown, answered[len(load) :], strict=True):
-            replies[i] = reply
+        loading = Loading(calls, replies, keys)
+        loading.take(_replies(connection, loading.commands))
     return replies
 
 
-def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
-    """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
-    talk = exchange(calls, keys)
-    commands = next(talk)
-    try:
-        while True:
-            for command in commands:
-                connection.send_packed_command([packed(command)])
-            commands = talk.send([_reply(connection) for _ in commands])
-    except StopIteration as end:
-        replies: list[Any] = end.value
-        return replies
+class Loading:
+    """The loading of scripts that the server did not know, after which their calls are made again.
+
+    Args:
+        calls: the calls that were made.
+        replies: the replies to them, which are put right.
+        keys: the names of the deployment's keys.
+
+    Attributes:
+        commands: what to send, all at once, so that the server has no occasion to forget a script before its call.
+    """
+
+    def __init__(self, calls: Sequence[Call[Any]], replies: list[Any], keys: Keys) -> None:
+        self._replies = replies
+        self._unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        names = list(dict.fromkeys(calls[i].script for i in self._unknown))
+        self._loads: list[Command] = [["SCRIPT", "LOAD", script(name).body] for name in names]
+        self.commands = [*self._loads, *[command_of(calls[i], keys) for i in self._unknown]]
+
+    def take(self, replies: Sequence[Any]) -> None:
+        """Takes the replies to the commands. Raises what came in place of one if a script can't be loaded."""
+        for reply in replies[: len(self._loads)]:
+            if isinstance(reply, Exception):
+                raise reply
+        for i, reply in zip(self._unknown, replies[len(self._loads) :], strict=True):
+            self._replies[i] = reply
+
+
+def _replies(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    for command in commands:
+        connection.send_packed_command([packed(command)])
+    return [_reply(connection) for _ in commands]
 
 
 def _reply(connection: Any) -> Any:

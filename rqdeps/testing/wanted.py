@@ -19,6 +19,7 @@ from rqdeps.testing.calls import argument_differences, bound, check_there
 #: By how much two times may differ that are meant to be the same.
 _TOLERANCE = timedelta(seconds=1)
 
+#: The function of a job, or its dotted path.
 Function = Callable[..., Any] | str
 
 #: What a job is to depend on: a job, its id, or a function, for any job of that.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
-from rqdeps.store.calls.call import Argument, Call, counted, text, texts
+from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.scripts import NEW_JOB_COST
 
 #: In place of a nonce: nobody else can use the id, but an earlier call may have saved the job.
@@ -63,21 +63,10 @@ class NewJob:
         return "at_front" in self.fields
 
 
-@dataclass
-class Enqueued:
-    """What became of enqueued jobs.
-
-    Attributes:
-        statuses: the status of each.
-        cascades_left: how many cascades exceeded the budget, and have to be carried on.
-    """
-
-    statuses: list[str]
-    cascades_left: int
-
-
-def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[Enqueued]:
+def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[int]:
     """Enqueues jobs, all or none of them. Those that an earlier sending has saved are left as they are.
+
+    The result counts the cascades that exceeded the budget, and have to be carried on.
 
     Args:
         jobs: the jobs, which may depend on each other.
@@ -88,7 +77,7 @@ def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[Enqueu
         NoSuchJobError: one of the dependencies does not exist.
     """
     args: list[Argument] = [*counted(new_queues), *job_args(jobs)]
-    return Call("enqueue", [0, *args], _read_enqueued, args_again=[1, *args])
+    return Call("enqueue", [0, *args], _read_cascades_left, True, [1, *args])
 
 
 def job_args(jobs: Sequence[NewJob]) -> list[Argument]:
@@ -105,9 +94,9 @@ def job_args(jobs: Sequence[NewJob]) -> list[Argument]:
     return args
 
 
-def _read_enqueued(reply: list[Any]) -> Enqueued:
+def _read_cascades_left(reply: list[Any]) -> int:
     read_refusal(reply)
-    return Enqueued(statuses=texts(reply[2]), cascades_left=reply[1])
+    return int(reply[1])
 
 
 def read_refusal(reply: list[Any]) -> None:

@@ -107,14 +107,15 @@ def _joined(spawner: Spawner) -> dict[str, tuple[int, EdgeKind, str]]:
 def _places(jobs: Sequence[NewJob]) -> dict[str, int]:
     """Those for the front come last and in reverse, so that the first of them ends up in front of all."""
     front = [job for job in reversed(jobs) if job.goes_to_front]
-    others = [job for job in jobs if not job.goes_to_front]
+    others = [job for job in jobs if not job.goes_to_front] if front else jobs
     return {job.id: place for place, job in enumerate([*others, *front], 1)}
 
 
 def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
-    if pieces[-1].cost and pieces[-1].cost + min(job.cost, budget) > budget:
-        pieces.append(Piece())
     piece = pieces[-1]
+    if piece.cost and piece.cost + min(job.cost, budget) > budget:
+        piece = Piece()
+        pieces.append(piece)
     if not job.groups:
         piece.jobs.append(job)
         piece.places.append(place)

@@ -225,6 +225,7 @@ def read(connection: Redis, keys: Keys) -> Data:
     client: Any = connection
     names = [key.decode() for key in client.scan_iter(match=f"{keys.prefix}*", count=1_000)]
     types = _pipelined(client, names, lambda pipe, name: pipe.type(name))
+    names = [name for name in types if types[name] != b"none"]  # it went meanwhile
     for name in names:
         if name.startswith(f"{keys.prefix}function:") and types[name] == b"string":
             types[name] = b"function"

@@ -35,10 +35,11 @@ def check_registries(data: Data) -> Iterator[str]:
 
 def check_queues(data: Data) -> Iterator[str]:
     """A queued job has an entry, and the entries that no longer count are counted."""
+    entries_of = {queue: set(entries) for queue, entries in data.of_queue["queue"].items()}
     for job in data.jobs.values():
         if job.status == "queued":
             entry = f"{job.id}:{job.fields.get('epoch')}"
-            if entry not in data.of_queue["queue"].get(job.queue, []):
+            if entry not in entries_of.get(job.queue, ()):
                 yield f"job {job.id}: is queued, and has no entry in queue:{job.queue}"
     for queue in data.queues:
         entries = data.of_queue["queue"].get(queue, [])

@@ -2,20 +2,12 @@
 -- enqueue: saves jobs with all their dependencies, and puts those that may run where they can be claimed.
 --   KEYS   prefix
 --   ARGV   see lib/new_jobs
---   reply  {'ok', cascades left, {status of each job}} · {'duplicate', id} · {'unknown', id}
+--   reply  {'ok', cascades left} · {'duplicate', id} · {'unknown', id}
 
 new_jobs.read()
 local refusal = new_jobs.check()
 if refusal then
   return refusal
-end
-
-local function statuses()
-  local list = {}
-  for i, j in ipairs(new_jobs.all) do
-    list[i] = j.status
-  end
-  return list
 end
 
 -- Jobs that have to do with no others, which is most calls: all that follows is not even made ready for them.
@@ -25,7 +17,7 @@ if new_jobs.are_plain and not new_jobs.again then
     move(j, 'queued', new_jobs.fields_of(j))
   end
   wake.flush()
-  return { 'ok', 0, statuses() }
+  return { 'ok', 0 }
 end
 
 -- @include lib/deliver
@@ -54,12 +46,6 @@ for _, j in ipairs(to_front) do
   place(j, j.groups, new_jobs.fields_of(j))
 end
 
-local told = has_begun_cascades() -- then some of these jobs may have moved on
 local left = deliver(BUDGET)
 wake.flush()
-if told then
-  for _, j in ipairs(new_jobs.all) do
-    j.status = redis.call('HGET', key('job', j.id), 'status')
-  end
-end
-return { 'ok', new_jobs.again and cascades_left() or left, statuses() }
+return { 'ok', new_jobs.again and cascades_left() or left }
