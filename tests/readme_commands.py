@@ -1,4 +1,4 @@
-"""The commands that the README of an example shows, run as its readers would, with what they print compared."""
+"""The commands that a README or a page of the docs shows, run as its readers would, with what they print compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ ID = re.compile(r"\bID\b")
 
 _A_PRINTED_ID = re.compile(r"\b[0-9A-Za-z]{16}\b")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE_OR_BLOCK = re.compile(r"^```(console|python|toml)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_NAME = re.compile(r"# ([\w/]+\.\w+)\n")
 _STAYS = re.compile(r"^(rqdeps worker(?!.*--burst)|uvicorn )")
 _WEB_PORT = 8000
 _PATIENCE_SECONDS = 90
@@ -50,15 +52,40 @@ class Command:
 
 def commands_of(readme: Path) -> list[Command]:
     """The commands of all blocks marked ``console``: lines after ``$ ``, and below each what it prints."""
-    commands: list[Command] = []
-    for block in _BLOCK.findall(readme.read_text("utf-8")):
-        first, *rest = re.split(r"^\$ ", block, flags=re.MULTILINE)
-        assert not first.strip(), f"{readme}: a block has no $ before its first command: {first!r}"
-        for text in rest:
-            line, *printed = text.rstrip("\n").split("\n")
-            exits = re.fullmatch(r"\[exits with (\d+)\]", printed[-1]) if printed else None
-            commands.append(Command(line, printed[:-1] if exits else printed, int(exits[1]) if exits else 0))
-    return commands
+    return [command for block in _BLOCK.findall(readme.read_text("utf-8")) for command in _commands_in(block)]
+
+
+def _commands_in(block: str) -> Iterator[Command]:
+    first, *rest = re.split(r"^\$ ", block, flags=re.MULTILINE)
+    assert not first.strip(), f"a block has no $ before its first command: {first!r}"
+    for text in rest:
+        line, *printed = text.rstrip("\n").split("\n")
+        exits = re.fullmatch(r"\[exits with (\d+)\]", printed[-1]) if printed else None
+        yield Command(line, printed[:-1] if exits else printed, int(exits[1]) if exits else 0)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a page: a block of Python or TOML whose first line is a comment with its name.
+
+    Attributes:
+        name: the file.
+        text: what is in it.
+    """
+
+    name: str
+    text: str
+
+
+def steps_of(page: Path) -> list[File | Command]:
+    """What a reader of a page does, in order: writes a file, or changes it, and types commands."""
+    steps: list[File | Command] = []
+    for kind, block in _FILE_OR_BLOCK.findall(page.read_text("utf-8")):
+        if kind == "console":
+            steps += _commands_in(block)
+        elif named := _NAME.match(block):
+            steps.append(File(named[1], block))
+    return steps
 
 
 def run_readme(folder: Path) -> None:
@@ -67,9 +94,23 @@ def run_readme(folder: Path) -> None:
     Raises:
         AssertionError: a command prints something else, or does not exit as it should.
     """
+    run_steps(commands_of(folder / "README.md"), folder)
+
+
+def run_page(page: Path, folder: Path) -> None:
+    """Writes all files that a page shows into a folder, and runs its commands there, in order; see ``run_readme``."""
+    run_steps(steps_of(page), folder)
+
+
+def run_steps(steps: Iterable[File | Command], folder: Path) -> None:
+    """Does what a reader does. Raises what ``run_readme`` does."""
     last_id = ""
     with ExitStack() as terminals:
-        for command in commands_of(folder / "README.md"):
+        for command in steps:
+            if isinstance(command, File):
+                (folder / command.name).parent.mkdir(exist_ok=True, parents=True)
+                (folder / command.name).write_text(command.text, "utf-8")
+                continue
             line = ID.sub(last_id or "ID", command.line)
             if command.stays:
                 terminals.enter_context(_running(line, folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -25,12 +26,13 @@ from redis.exceptions import NoPermissionError, ResponseError
 import rqdeps.store.store
 from rqdeps import AsyncQueue, Dependency, Job, Queue, SimpleWorker, Workflow
 from rqdeps.cli import main
+from rqdeps.doctor.data_facts import data_facts
 from rqdeps.errors import ConnectionUnavailableError
 from rqdeps.group import Group
 from rqdeps.here import patience_for
 from rqdeps.status import JobStatus
 from rqdeps.store import Store, connect
-from rqdeps.store.calls import claims
+from rqdeps.store.calls import checkups, claims
 from rqdeps.store.invariants import check_invariants
 from rqdeps.store.keys import Keys
 from rqdeps.store.permissions import missing_permission
@@ -43,7 +45,9 @@ ROLES = ("producer", "worker", "viewer")
 #: The scripts of those who only look.
 READING = {
     *("attempts", "blame", "dependents", "edges", "fetch", "graph", "list", "log_lines", "members", "outputs"),
+    *("find", "waits"),
     *("group", "groups", "overview", "read_part", "schema", "settings", "standing", "workers", "workflow", "workflows"),
+    *("awaited", "ownerless", "sample", "vitals"),
 }
 
 #: The scripts that only workers call, and jobs while they run.
@@ -330,6 +334,8 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     assert queue.is_paused is False
     assert queue.started_limit == 4
     queue.store.perform(workers())
+    assert queue.store.perform(data_facts()).errors
+    assert queue.store.run(checkups.ownerless(["payload:nobody"])) == []
     (group,) = Group.all(connection=viewer)
     assert [job.id for job in group.get_jobs()] == ["gathered"]
     for name in ("done", "failed", "below", "queued", "running"):
@@ -356,6 +362,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(
         ["graph", flow.id, "--critical-path"],
         ["workflow", "list"],
         ["workflow", "show", flow.id],
+        *(["jobs"], ["workers"], ["queue", "list"]),
     ):
         result = run(*words, "--url", url)
         assert result.exit_code == 0, result.output
@@ -363,6 +370,22 @@ def test_a_viewer_sees_everything_and_changes_nothing(
     assert site.refused() == []
     assert site.stored() == before
     assert called == READING
+
+
+def test_a_viewer_asks_the_doctor_who_says_what_else_it_would_have_to_know(
+    site: Site, sights: dict[str, Any], run: Callable[..., Result]
+) -> None:
+    before = site.stored()
+    result = run("doctor", "--json", "--url", site.url("viewer"))
+    found = {finding["check"]: finding for finding in json.loads(result.output)}
+    unknown = {name for name, finding in found.items() if finding["level"] == "unknown"}
+    assert unknown == {"version", "role", "persistence", "eviction", "memory", "connections", "keys"}
+    assert "this user lacks +info" in found["version"]["text"]
+    assert "this user lacks +scan" in found["keys"]["text"]
+    assert "1 job failed" in found["failed jobs"]["text"]
+    (*_, last) = json.loads(run("doctor", "--full", "--json", "--url", site.url("viewer")).output)
+    assert (last["check"], last["level"]) == ("invariants", "unknown")
+    assert site.stored() == before
 
 
 def test_a_viewer_of_an_empty_server_leaves_it_empty(site: Site, run: Callable[..., Result]) -> None:

@@ -189,9 +189,8 @@ def test_a_long_path_has_the_steps_of_a_function_in_one_line(graph: Graph, q: Qu
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--watch", "--format", "json"], "--watch shows the tree"),
-        (["--watch", "--format", "mermaid"], "--watch shows the tree"),
-        (["--watch", "--critical-path"], "--watch shows the tree"),
+        (["--watch", "--format", "mermaid"], "--watch shows text or json, not mermaid"),
+        (["--watch", "--format", "dot"], "--watch shows text or json, not dot"),
         (["--critical-path", "--format", "dot"], "--critical-path is shown as text or json, not as dot"),
         (["--critical-path", "--format", "mermaid"], "--critical-path is shown as text or json, not as mermaid"),
         (["--format", "json", "--fold"], "--fold and --full are for trees, mermaid and dot"),
@@ -266,21 +265,21 @@ def test_into_a_pipe_go_neither_colours_nor_spaces_at_the_ends_of_lines(
             assert "…" not in result.output, "where there is no terminal, nothing is cut"
 
 
-def test_a_worker_and_info_know_nothing_of_graphs_and_screens(q: Queue, valkey_url: str):
-    q.enqueue(steps.nothing)
+def test_workers_and_changes_know_nothing_of_graphs_and_screens(q: Queue, valkey_url: str):
+    job = q.enqueue(steps.nothing)
     program = f"""
 import sys
 from contextlib import suppress
 import rqdeps
 from rqdeps.cli import main
-for command in (["worker", "work", "--burst"], ["info"]):
+for command in (["worker", "work", "--burst"], ["requeue", "--force", {job.id!r}], ["enqueue", "steps.nothing"]):
     with suppress(SystemExit):
         main([*command, "--url", {valkey_url!r}])
 print([name for name in sys.modules if name.startswith(("rich", "rqdeps.graph.", "rqdeps.aio", "rqdeps.demo"))])
 """
     ran = subprocess.run([sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, check=False)
     assert "finished" in ran.stderr
-    assert re.search(r"^queue .*\nwork .*\n(.*\n)*\[\]\n$", ran.stdout, re.MULTILINE), ran
+    assert re.fullmatch(rf"{job.id}: queued\n\w{{16}}\n\[\]\n", ran.stdout), ran
 
 
 # On a terminal
@@ -346,7 +345,7 @@ def test_watching_a_job_that_is_deleted_ends_with_a_line(
     graph: Graph, q: Queue, monkeypatch: pytest.MonkeyPatch, valkey_url: str
 ):
     job = q.enqueue(steps.nothing)
-    monkeypatch.setattr("rqdeps.cli.graph.time.sleep", lambda seconds: job.delete())
+    monkeypatch.setattr("rqdeps.cli.watching.time.sleep", lambda seconds: job.delete())
     result = graph(job.id, "--watch")
     assert result.exit_code == 1
     assert result.stderr == f"Error: there is no job '{job.id}': it expired or never existed\n"

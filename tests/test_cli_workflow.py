@@ -133,10 +133,10 @@ def test_list_shows_the_latest_first(workflow: Command, q: Queue):
     assert head.split() == ["id", "name", "status", "ended", "jobs", "failed", "created", "took"]
     found = [re.split(r" {2,}", row) for row in rows]
     assert [row[0] for row in found] == [running.id, broken.id, nightly.id]
-    assert found[0][1:6] == ["ü 漢 €", "⑂ joining", "0", "1", "0"]
+    assert found[0][1:6] == ["ü 漢 €", "joining", "0", "1", "0"]
     assert re.fullmatch(MOMENT, found[0][6])
-    assert found[1][1:5] == ["✖ failed", "1", "1", "1"]
-    assert found[2][1:6] == ["nightly", "✔ finished", "1", "1", "0"]
+    assert found[1][1:5] == ["failed", "1", "1", "1"]
+    assert found[2][1:6] == ["nightly", "finished", "1", "1", "0"]
     assert re.fullmatch(r"\S+ m?s", found[2][7])
 
 
@@ -197,7 +197,7 @@ def test_show_says_all_about_a_workflow_that_runs(workflow: Command, q: Queue, h
     assert shown == {
         "workflow": made.id,
         "name": "nightly",
-        "status": "⑂ joining",
+        "status": "joining",
         "progress": f"{bar(0.25)} 1 of 4 jobs",
         "jobs": "○ 1 deferred  ● 2 queued  ✔ 1 finished",
         "queues": "other, work",
@@ -215,7 +215,7 @@ def test_show_names_the_jobs_that_failed_and_what_can_be_done(workflow: Command,
     output = workflow("show", made.id).stdout
     shown = fields(output)
     assert "name" not in shown
-    assert shown["status"] == "✖ failed"
+    assert shown["status"] == "failed"
     assert shown["resume"] == f"rqdeps workflow retry {made.id} --url {valkey_url}"
     assert "wait" not in shown
     assert re.fullmatch(MOMENT, shown["ended"])
@@ -239,7 +239,7 @@ def test_show_says_why_a_job_was_stopped(workflow: Command, q: Queue, hands: Han
     made.cancel()
     q.store.run(claims.give_back([hands.held.pop(job_id)]))
     shown = fields(workflow("show", made.id).stdout)
-    assert shown["status"] == "⊘ canceled"
+    assert shown["status"] == "canceled"
     assert shown["stopped"].startswith(f"{job_id} nothing")
     assert "retry" in shown["resume"]
 
@@ -351,7 +351,7 @@ def test_delete_without_an_answer_leaves_it_as_it_is(workflow: Command, q: Queue
     result = workflow("delete", made.id)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"Delete workflow {made.id} with its 1 job?")
-    assert "Aborted!" in result.stderr
+    assert result.stderr.endswith("Error: nothing was changed, as nobody answered; --yes does it without a question\n")
     assert made.status == "joining"
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import pytest
 import steps
-from processes import Meeting, eventually, exit_code_of, forked_worker
+from processes import Meeting, Witness, eventually, exit_code_of, forked_worker
 from redis import Redis
 
 from rqdeps import InvalidJobOperationError, NoSuchJobError, Queue, RqdepsError, SimpleWorker, Worker
 from rqdeps.command import send_shutdown_command, send_stop_job_command
+from rqdeps.store.calls.inbox import Message
+from rqdeps.worker.inbox import Inbox
 
 
 @pytest.fixture
@@ -38,8 +41,16 @@ def test_only_what_runs_can_be_stopped(q: Queue, valkey: Redis) -> None:
 
 @pytest.mark.parametrize("kind", [Worker, SimpleWorker])
 def test_a_worker_that_is_asked_to_end_finishes_what_runs(
-    q: Queue, valkey: Redis, meeting: Meeting, kind: type[Worker]
+    q: Queue, valkey: Redis, meeting: Meeting, witness: Witness, monkeypatch: pytest.MonkeyPatch, kind: type[Worker]
 ) -> None:
+    hear = Inbox.hear
+
+    def hear_and_say(inbox: Inbox, messages: Iterable[Message]) -> None:
+        hear(inbox, messages := list(messages))
+        if messages:
+            witness.path.write_text("heard")
+
+    monkeypatch.setattr(Inbox, "hear", hear_and_say)
     job = q.enqueue(steps.meet, *meeting.args)
     with forked_worker(kind([q], name="mine", connection=valkey)) as worker:
         meeting.wait()
@@ -47,7 +58,7 @@ def test_a_worker_that_is_asked_to_end_finishes_what_runs(
         assert [worker.name for worker in Worker.all(valkey)] == ["mine"]
         send_shutdown_command(valkey, "mine")
         send_shutdown_command(valkey, "mine")
-        eventually(lambda: not valkey.exists("{rqdeps}:inbox:mine"))  # it has heard
+        assert witness.wait().startswith("heard")
         meeting.let_go()
         assert exit_code_of(worker) == 0
     assert (job.get_status(), waiting.get_status(), Worker.count(valkey)) == ("finished", "queued", 0)

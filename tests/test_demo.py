@@ -60,7 +60,9 @@ def run_demo(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def invoke(*args: str) -> Result:
-    return CliRunner().invoke(FriendlyGroup(commands_at={"demo": "rqdeps.cli.demo:demo"}), ["demo", *args])
+    group = FriendlyGroup(commands_at={"demo": "rqdeps.cli.demo:demo"})
+    # A command keeps the names of its help that it is first called with, for other tests too.
+    return CliRunner().invoke(group, ["demo", *args], help_option_names=["-h", "--help"])
 
 
 def run_line(line: str) -> subprocess.CompletedProcess[str]:

@@ -1079,7 +1079,10 @@ def test_runtime_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(server_command, [str(argument) for argument in arguments])
+    # A command keeps the names of its help that it is first called with, for other tests too.
+    return CliRunner().invoke(
+        server_command, [str(argument) for argument in arguments], help_option_names=["-h", "--help"]
+    )
 
 
 def test_command_starts_tells_and_stops(folder: Path) -> None:

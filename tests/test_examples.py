@@ -47,8 +47,8 @@ def test_every_example_has_a_readme_with_commands_that_say_what_they_print() -> 
 
 
 def test_the_readme_shows_the_first_pipeline_as_it_is() -> None:
-    blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert [name for name, _ in blocks] == ["steps.py", "main.py"]
+    blocks = re.findall(r"```\w+\n# (\w+\.\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert [name for name, _ in blocks] == ["pyproject.toml", "steps.py", "main.py"]
     for name, text in blocks:
         assert re.sub(r"\n{3}", "\n\n", (FIRST / name).read_text()) == text
 

@@ -46,6 +46,16 @@ def test_ids_keep_their_order_when_the_clock_goes_backwards(monkeypatch: pytest.
     assert sorted(set(made)) == made
 
 
+def test_ids_go_on_when_a_clock_stands_still_for_very_long(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    generator = ids._Ids()
+    made = [generator.next()]
+    generator.count = 62**4 - 3
+    made += [generator.next() for _ in range(5)]
+    assert sorted(set(made)) == made
+    assert {len(one) for one in made} == {16}
+
+
 def test_ids_of_machines_that_make_them_at_the_same_moment_differ(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
     made = {ids._Ids().next() for _ in range(1_000)}

@@ -28,7 +28,7 @@ from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, enqueue
 from rqdeps.store.calls.staging import Spawner
 from rqdeps.store.scripts import script
 
-#: How many walks through each graph: 6 by default.
+#: How many walks through each graph: 3 by default.
 WALKS = settings().max_examples // 16
 STEPS = 40
 FALLBACK = "fallback"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import every_place
-import fakeredis
 import pytest
 import samples
+import servers
+from conftest import StartServer
 from redis import Redis
 
 from rqdeps import Queue
@@ -15,19 +16,27 @@ from rqdeps.store.invariants import InvariantError, check_invariants
 
 
 @pytest.fixture(scope="module")
-def template() -> Iterator[Redis]:
-    with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as client:
-        every_place.fill(client)
-        yield client
+def server(start_server: StartServer) -> servers.Server:
+    return start_server(servers.VALKEY_9)
+
+
+@pytest.fixture(scope="module")
+def template(server: servers.Server) -> dict[bytes, bytes]:
+    """Data in order: each key, as the server dumps it."""
+    server.clear()
+    every_place.fill(server.client)
+    return {key: server.client.dump(key) for key in server.client.scan_iter()}
 
 
 @pytest.fixture
-def data(template: Redis) -> Iterator[Redis]:
+def data(server: servers.Server, template: dict[bytes, bytes]) -> Redis:
     """A copy of the template, to be spoilt."""
-    with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as client:
-        for key in template.scan_iter():
-            client.restore(key, 0, template.dump(key))
-        yield client
+    server.clear()
+    pipeline = server.client.pipeline(transaction=False)
+    for key, dumped in template.items():
+        pipeline.restore(key, 0, dumped)
+    pipeline.execute()
+    return server.client
 
 
 def test_data_in_order_is_accepted(data: Redis):

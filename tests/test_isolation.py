@@ -52,13 +52,6 @@ def drain(q: Queue, isolation: Isolation) -> Callable[..., None]:
     return lambda **options: Worker([q], isolation=isolation, **options).work(burst=True) and None
 
 
-@pytest.fixture
-def witness(tmp_path: Path) -> Iterator[Witness]:
-    witness = Witness(tmp_path)
-    yield witness
-    witness.close()
-
-
 # Processes
 
 

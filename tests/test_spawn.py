@@ -222,7 +222,7 @@ def test_the_command_line_shows_it(valkey: Redis, valkey_url: str) -> None:
     assert f"status joining explain {job.explain()}" in shown("job", job.id)
     assert f"workflow {workflow.id} waited for by {workflow.id}" in shown("job", job.id)
     assert f"workflow {workflow.id} spawned by {job.id} waited for by {job.id}" in shown("job", child.id)
-    assert "queue queued started joining finished failed work 2 0 2 0 0" in shown("info")
+    assert "queue queued started joining finished failed oldest work 2 0 2 0 0 " in shown("info")
     drain(queue)
     own = shown("job", workflow.id)
     assert f"status finished explain Job {workflow.id} has finished. call nightly queue work" in own

@@ -169,6 +169,23 @@ def test_a_lost_claim_takes_no_newer_one_of_the_same_job_along(stable: Stable, h
 # Reports that are refused
 
 
+def test_what_goes_back_from_behind_a_long_job_takes_along_what_was_claimed_after_it(
+    stable: Stable, holdings: Holdings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    horse = start(stable)
+    long, *behind = [held("long", "time.sleep", b"j[[60],{}]"), held("b"), held("c")]
+    stable.pace.average_ns = 1_000.0
+    assert stable.give([long, *behind]) == []
+    eventually(lambda: horse.running()[0] is long)
+    later, last = held("d"), held("e")
+    holdings.ready.append(later)  # as it is where jobs have begun to take longer since they were claimed
+    holdings.fetching.append(last)
+    monkeypatch.setattr(stable, "_is_stuck", lambda horse, now: True)
+    holdings.take_back_stuck()
+    assert holdings.returning == [*behind, later, last]
+    assert not holdings.waiting
+
+
 def test_of_outcomes_that_are_refused_together_only_the_one_to_blame_fails(
     holdings: Holdings, caplog: pytest.LogCaptureFixture
 ) -> None:

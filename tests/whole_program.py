@@ -14,11 +14,20 @@ import growing
 import steps
 
 from rqdeps import AsyncJob, AsyncQueue, AsyncWorkflow, Job, Workflow
+from rqdeps.doctor.data_facts import data_facts
 from rqdeps.errors import DependencyCycleError, NoSuchJobError, UpstreamFailedError
-from rqdeps.store.calls import claims, groups, inbox
+from rqdeps.finding import Found, JobFilter, find
+from rqdeps.store import Conversation
+from rqdeps.store.calls import checkups, claims, finding, groups, inbox
 from rqdeps.store.calls.call import Call
+from rqdeps.store.conversation import ask
 from rqdeps.store.scripts import BUDGET
 from rqdeps.worker_info import workers
+
+
+def waits() -> Conversation[list[int | None]]:
+    return (yield from ask(finding.waits(["work", "none"])))
+
 
 #: More jobs than one call saves, and more dependents than one call tells.
 MANY = BUDGET // 2 + 10
@@ -215,5 +224,12 @@ class Program:
             )  # what was spawned has ids of chance
         graph = await self._do(await self._do(self.queue, "fetch_job", "nested"), "graph")
         self.told.append(len(graph.nodes))
-        known = self.queue.store.perform(workers())
-        self.told.append(len(await known if self._is_async else known))
+        for conversation in (workers(), find(JobFilter(function="NOTHING")), find(JobFilter(), 1), waits()):
+            known = self.queue.store.perform(conversation)
+            found = await known if self._is_async else known
+            self.told.append(len(found.jobs if isinstance(found, Found) else found))
+        looked = self.queue.store.perform(data_facts())
+        facts = await looked if self._is_async else looked
+        self.told.append([(queue.name, queue.counts) for queue in facts.queues])
+        self.told.append(await self._call(checkups.awaited(["last"])))
+        self.told.append(await self._call(checkups.ownerless(["payload:nobody"])))

@@ -44,14 +44,12 @@ class Clients(Workers):
     def send(self, jobs: list[NewJob], arrives: str = "once") -> None:
         note(f"enqueue {[job.id for job in jobs]}")
         call = enqueue(jobs, new_queues=QUEUES)
-        first = self.run(call.again() if arrives == "second sending alone" else call)
+        left = self.run(call.again() if arrives == "second sending alone" else call)
         if arrives == "twice":
-            again = self.run(call.again())
-            assert again.statuses == first.statuses
+            self.run(call.again())
         self.model.enqueue(jobs)
         self.sent.append((call, [(job.id, self.model.jobs[job.id].birth) for job in jobs]))
-        self.follow(at_most=self.budget, left=first.cascades_left)
-        assert first.statuses == [self.model.jobs[job.id].status for job in jobs]
+        self.follow(at_most=self.budget, left=left)
 
     @precondition(lambda self: len(self.model.jobs) < MANY_JOBS)
     @rule(**A_WORKFLOW)
@@ -83,8 +81,8 @@ class Clients(Workers):
         known = {(job.id, job.birth) for job in self.model.visible()}  # sent again, others would be new jobs
         sent = [(call, jobs) for call, jobs in self.sent if known.issuperset(jobs)]
         if sent:
-            call, jobs = self.pick(sent, sending)
-            assert self.run(call.again()).statuses == [self.model.jobs[job_id].status for job_id, _ in jobs]
+            call, _ = self.pick(sent, sending)
+            self.run(call.again())
         if taken in self.model.jobs:
             wrong, error = Queue.prepare_data(samples.anything, job_id=taken), DuplicateJobError
         else:
