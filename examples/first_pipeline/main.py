@@ -2,7 +2,7 @@ from rqdeps import Queue
 
 from steps import extract, load, transform
 
-q = Queue(url="embedded:./data")
+q = Queue()
 lines = q.enqueue(extract, "steps.py")
 upper = q.enqueue(transform, lines.output)
 count = q.enqueue(load, upper.output)
