@@ -18,16 +18,18 @@ def pace_of(*durations_ns: int) -> Pace:
 
 def test_before_anything_is_known_a_horse_has_one_job():
     assert pace_of().depth == 1
-    assert pace_of().seconds_for(32) == 0
+    assert pace_of().seconds_for(64) == 0
 
 
-@pytest.mark.parametrize(("taken_ns", "depth"), [(0, 32), (20_000, 32), (100_000, 20), (MS, 2), (10 * MS, 1)])
-def test_a_horse_has_two_milliseconds_of_work_and_32_jobs_at_most(taken_ns: int, depth: int):
+@pytest.mark.parametrize(
+    ("taken_ns", "depth"), [(0, 64), (20_000, 64), (40_000, 50), (100_000, 20), (MS, 2), (10 * MS, 1)]
+)
+def test_a_horse_has_two_milliseconds_of_work_and_64_jobs_at_most(taken_ns: int, depth: int):
     assert pace_of(*[taken_ns] * 10).depth == depth
 
 
 def test_a_job_that_the_machine_held_up_does_not_make_others_look_long():
-    assert pace_of(*[30_000] * 50, 50 * MS).depth == 32
+    assert pace_of(*[30_000] * 50, 50 * MS).depth > 40
 
 
 def test_jobs_that_take_long_are_soon_known_to():

@@ -30,6 +30,11 @@ def task(name: str, payload: bytes = b"j[]") -> Task:
     return Task(name, "work", "steps.nothing", payload, attempt=1, fence=7, timeout_ms=-1)
 
 
+def arrived(pipe: Pipe) -> list[tuple[int, Report]]:
+    """The reports that have arrived, whatever their tasks took."""
+    return [(number, report._replace(took_ns=0)) for number, report in pipe.reports()]
+
+
 @given(st.lists(st.tuples(st.integers(1, 2**32 - 1), st.binary(max_size=40)), max_size=5), st.data())
 def test_frames_come_together_from_whatever_pieces_arrive(frames: list[tuple[int, bytes]], data: st.DataObject) -> None:
     stream = b"".join(frame(TOKEN, number, body) for number, body in frames)
@@ -105,12 +110,22 @@ def test_tasks_and_reports_go_through_whole(pipe: Pipe) -> None:
     report = Report("raised", 12, b"{}", error_names=("builtins.ValueError", "builtins.Exception"), may_retry=False)
     pipe.report(7, report)
     pipe.report(8, returned := Report("returned", 5, b"j[]", pieces=3, gives=True))
-    assert list(pipe.reports()) == [(7, report), (8, returned)]
+    assert arrived(pipe) == [(7, report), (8, returned)]
+
+
+def test_a_report_tells_how_long_its_task_took_since_its_turn_came(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe.put([(7, task("a"))])
+    now = iter([1_000, 43_000])
+    monkeypatch.setattr("rqdeps.worker.pipe.time.monotonic_ns", lambda: next(now))
+    pipe.next_task()
+    pipe.report(7, Report("returned", duration_ns=5))
+    ((_, report),) = pipe.reports()
+    assert (report.duration_ns, report.took_ns) == (5, 42_000)
 
 
 def test_a_pipe_tells_that_nothing_more_will_come(pipe: Pipe) -> None:
     pipe.report(7, report := Report("returned"))
-    assert list(pipe.reports()) == [(7, report)]
+    assert arrived(pipe) == [(7, report)]
     assert not pipe.has_hung_up
     pipe._horse_frames.close()
     assert list(pipe.reports()) == []

@@ -71,8 +71,17 @@ def test_a_process_counts_its_jobs() -> None:
     counting, endless = Wear(HorseOptions(max_jobs=3)), Wear(HorseOptions(max_jobs=None))
     assert [counting.is_over_after_job() for _ in range(3)] == [False, False, True]
     assert not any(endless.is_over_after_job() for _ in range(5_000))
-    usual = Wear(HorseOptions())
-    assert [usual.is_over_after_job() for _ in range(1_000)] == [False] * 999 + [True]
+
+
+def test_a_process_with_very_many_jobs_is_not_replaced_in_its_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr(wear.time, "monotonic", lambda: now[0])
+    tiny, slow, own = Wear(HorseOptions()), Wear(HorseOptions()), Wear(HorseOptions(max_jobs=999))
+    assert not any(tiny.is_over_after_job() for _ in range(5_000))
+    assert [own.is_over_after_job() for _ in range(999)] == [False] * 998 + [True]
+    now[0] += 1.0
+    assert tiny.is_over_after_job()
+    assert [slow.is_over_after_job() for _ in range(1_000)] == [False] * 999 + [True]
 
 
 def test_where_the_system_does_not_tell_the_most_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:

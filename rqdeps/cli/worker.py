@@ -88,7 +88,7 @@ def _processors() -> int:
     default=str(DEFAULT_MAX_JOBS_PER_PROCESS),
     show_default=True,
     metavar="N|none",
-    help="After how many jobs a process is replaced by a new one.",
+    help="After how many jobs a process is replaced by a new one; from 1000 on not in its first second.",
 )
 @click.option(
     "--max-memory", metavar="SIZE", help="Replace a process that has more memory in use after a job: such as 500M."

@@ -16,9 +16,9 @@ TOKEN_BYTES = 8
 #: The number of what is about no task.
 NO_TASK = 0
 
-#: What a report begins with: its kind, how long the task ran, delay, pieces, wait status, what is true of it,
-#: and the length of the value, which follows. After that come the names of errors.
-_FACTS = struct.Struct(">BQqIiBI")
+#: What a report begins with: its kind, how long the task ran and took in all, delay, pieces, wait status, what is true
+#: of it, and the length of the value, which follows. After that come the names of errors.
+_FACTS = struct.Struct(">BQQqIiBI")
 
 #: The kinds of reports; a report names its own by the place here.
 _KINDS = ("returned", "raised", "snoozed", "died", "followed", "ready", "unready")
@@ -95,6 +95,7 @@ class Report(NamedTuple):
         gives: whether the result holds outputs of what it spawned.
         wait_status: of what died, as ``os.waitpid`` tells it.
         is_last: whether the horse takes no further task, and ends.
+        took_ns: for how long the horse had the task, with all that it does around it, in nanoseconds.
     """
 
     kind: str
@@ -107,12 +108,15 @@ class Report(NamedTuple):
     gives: bool = False
     wait_status: int = 0
     is_last: bool = False
+    took_ns: int = 0
 
-    def pack(self) -> bytes:
-        """The report as bytes."""
+    def pack(self, took_ns: int = 0) -> bytes:
+        """The report as bytes, with how long the horse had the task."""
         is_true = self.may_retry * _MAY_RETRY | self.gives * _GIVES | self.is_last * _IS_LAST
         kind, size = _KINDS.index(self.kind), len(self.value)
-        facts = _FACTS.pack(kind, self.duration_ns, self.delay_ms, self.pieces, self.wait_status, is_true, size)
+        facts = _FACTS.pack(
+            kind, self.duration_ns, took_ns, self.delay_ms, self.pieces, self.wait_status, is_true, size
+        )
         return b"".join((facts, self.value, _BETWEEN_NAMES.join(name.encode() for name in self.error_names)))
 
     @classmethod
@@ -123,7 +127,7 @@ class Report(NamedTuple):
             ValueError: this is none.
         """
         try:
-            kind, duration_ns, delay_ms, pieces, wait_status, is_true, size = _FACTS.unpack_from(data)
+            kind, duration_ns, took_ns, delay_ms, pieces, wait_status, is_true, size = _FACTS.unpack_from(data)
             end = _FACTS.size + size
             names = data[end:].decode().split("\n") if len(data) > end else ()
             return cls(
@@ -137,6 +141,7 @@ class Report(NamedTuple):
                 bool(is_true & _GIVES),
                 wait_status,
                 bool(is_true & _IS_LAST),
+                took_ns,
             )
         except (struct.error, LookupError) as error:
             raise ValueError("these bytes are no report") from error

@@ -32,7 +32,8 @@ class HorseOptions:
 
     Attributes:
         isolation: what keeps jobs apart.
-        max_jobs: after how many jobs a process is replaced; ``None`` for never. Without meaning where each has its own.
+        max_jobs: after how many jobs a process is replaced, from 1,000 on not in its first second; ``None`` for never.
+            Without meaning where each has its own.
         max_memory: with how many bytes of memory a process is replaced after a job; ``None`` for any.
         preload: modules to import before the first job.
         init: called in each process that runs jobs, before the first.

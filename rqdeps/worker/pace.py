@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: How much work may wait in a horse's pipe, and how many jobs at most.
 _AHEAD_NS = 2_000_000
-_AHEAD_JOBS = 32
+_AHEAD_JOBS = 64
 
 #: Weight of the newest job in the running average.
 _NEWEST = 0.2
@@ -24,12 +24,12 @@ class Pace:
     def __init__(self) -> None:
         self.average_ns: float | None = None
 
-    def note(self, duration_ns: int) -> None:
-        """A job took so long, in nanoseconds."""
+    def note(self, took_ns: int) -> None:
+        """A job took so long, with all that a horse does around it, in nanoseconds."""
         if self.average_ns is None:
-            self.average_ns = max(duration_ns, 1)
+            self.average_ns = max(took_ns, 1)
         else:
-            newest = min(duration_ns, _OUTLIER * self.average_ns)
+            newest = min(took_ns, _OUTLIER * self.average_ns)
             self.average_ns = max(self.average_ns + _NEWEST * (newest - self.average_ns), 1)
 
     @property

@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 
 from rqdeps.worker.board import Board
@@ -112,6 +113,7 @@ class Pipe:
         self._outgoing = bytearray()
         self._incoming, self._horse_incoming = Frames(self._token), Frames(self._token)
         self._horse_tasks: Iterator[tuple[int, bytes]] = iter(())
+        self._turn_at_ns = time.monotonic_ns()
         self.frames.setblocking(False)
         self.has_hung_up = False
 
@@ -208,6 +210,7 @@ class Pipe:
         turn = self._horse_turns.recv(_TURN.size, socket.MSG_WAITALL)
         if len(turn) < _TURN.size:
             return None
+        self._turn_at_ns = time.monotonic_ns()
         (number,) = _TURN.unpack(turn)
         while True:
             for found, body in self._horse_tasks:
@@ -219,5 +222,6 @@ class Pipe:
             self._horse_tasks = self._horse_incoming.feed(data)
 
     def report(self, number: int, report: Report) -> None:
-        """Tells how a task ended."""
-        self._horse_frames.sendall(frame(self._token, number, report.pack()))
+        """Tells how a task ended, and how long it took since its turn had come."""
+        took_ns = time.monotonic_ns() - self._turn_at_ns
+        self._horse_frames.sendall(frame(self._token, number, report.pack(took_ns)))

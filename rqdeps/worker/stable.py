@@ -212,7 +212,7 @@ class Stable:
         horse.is_leaving = horse.is_leaving or report.is_last
         horse.heard_at_ns = time.monotonic_ns()
         self._failures = 0
-        self.pace.note(report.duration_ns)
+        self.pace.note(report.took_ns)
 
     def _explained(self, report: Report) -> Report:
         """The report of a horse that a process which it had forked for a job died."""

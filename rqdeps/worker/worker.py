@@ -69,7 +69,8 @@ class Worker:
         isolation: what keeps jobs apart: with ``"process"`` they run in processes that are used again; with ``"job"``
             each runs in a process of its own, forked from one that has imported what jobs need. The latter takes some
             milliseconds a job.
-        max_jobs_per_process: after how many jobs a process is replaced by a new one; ``None`` for never.
+        max_jobs_per_process: after how many jobs a process is replaced by a new one; ``None`` for never. From 1,000 on
+            a process is not replaced for that in its first second.
         max_memory: with how much memory in use a process is replaced after a job, in bytes or as a text such as
             ``"500M"``; by default with any.
         shutdown_timeout: how long what runs has to end once the worker was asked to end, in seconds; then it is killed
