@@ -49,6 +49,7 @@ def fill(client: Redis) -> None:
         queue.store.run(changes.delete(["doomed"], "cancel"))
         stage_in_two(queue, "closed", opens=False)
         stage_in_two(queue, "opened", opens=True)
+    stage_plain(queue, "plain")
     queue.store.run(upkeep.beat("there", {"pid": 1}))
     queue.pause()
     spawn_some(Queue("side", connection=client))
@@ -103,3 +104,10 @@ def stage_in_two(queue: Queue, name: str, *, opens: bool) -> None:
         queue.store.run(staging.stage(name, number, piece, new_queues=()))
     if opens:
         queue.store.run(staging.open_gate(plan))
+
+
+def stage_plain(queue: Queue, name: str) -> None:
+    """Two plain jobs behind a gate that is closed."""
+    jobs = [queue.prepare_data(samples.anything).new_job("default") for _ in range(2)]
+    (piece,) = staging.plan(jobs, [job.id for job in jobs]).pieces
+    queue.store.run(staging.stage(name, 1, piece, new_queues=()))

@@ -18,6 +18,12 @@ ITSELF: Final = "="
 EdgeKind = Literal["dependency", "output", "fallback", "spawn"]
 
 
+#: Fields of a job to be that ask for more than to be saved and queued.
+_NOT_PLAIN: Final = frozenset(
+    {"workflow", "group", "held", "joins", "fallback", "fallback_of", "ttl", "at_front", "scheduled_for"}
+)
+
+
 @dataclass(frozen=True)
 class NewGroup:
     """A group of dependencies of a job to be.
@@ -58,6 +64,16 @@ class NewJob:
         return NEW_JOB_COST + sum(len(group.members) for group in self.groups) if self.groups else NEW_JOB_COST
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it has to do with no other job and may run at once, behind those in its queue."""
+        return (
+            not self.groups
+            and self.delay_ms is None
+            and bool(self.fields["function"])
+            and _NOT_PLAIN.isdisjoint(self.fields)
+        )
+
+    @property
     def goes_to_front(self) -> bool:
         """Whether it goes to the front of its queue."""
         return "at_front" in self.fields
@@ -76,7 +92,10 @@ def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[int]:
         DuplicateJobError: another job with one of the ids exists.
         NoSuchJobError: one of the dependencies does not exist.
     """
-    args: list[Argument] = [*counted(new_queues), *job_args(jobs)]
+    if all(job.is_plain for job in jobs):
+        args = [*counted(new_queues), *plain_job_args(jobs)]
+        return Call("enqueue_plain", [0, *args], _read_cascades_left, True, [1, *args])
+    args = [*counted(new_queues), *job_args(jobs)]
     return Call("enqueue", [0, *args], _read_cascades_left, True, [1, *args])
 
 
@@ -91,6 +110,16 @@ def job_args(jobs: Sequence[NewJob]) -> list[Argument]:
         args.append(len(job.groups))
         for group in job.groups:
             args += [group.rule, *counted([part for member in group.members for part in member])]
+    return args
+
+
+def plain_job_args(jobs: Sequence[NewJob]) -> list[Argument]:
+    """Jobs as ``lib/plain_jobs`` reads them."""
+    args: list[Argument] = []
+    for job in jobs:
+        args += (job.id, job.nonce, job.queue, 2 * len(job.fields))
+        for name_and_value in job.fields.items():
+            args += name_and_value
     return args
 
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
 from rqdeps.store.calls.call import Argument, Call, counted, text
-from rqdeps.store.calls.enqueue import EdgeKind, NewGroup, NewJob, job_args, read_refusal
+from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob, job_args, plain_job_args, read_refusal
 from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_JOB_COST
+
+#: The arguments of a job, serialized, that is kept as it comes, have at most so many bytes: it is copied once more.
+SMALL = 1_000
 
 
 @dataclass
@@ -23,12 +26,14 @@ class Piece:
         further: more dependencies of jobs of this or earlier pieces: number of the group, kind and id. Under the name
             of the gate stand those that the job which spawns the graph is to join.
         cost: what it takes of the budget.
+        is_plain: whether all jobs of the graph are plain and small; they are kept as they come until the gate opens.
     """
 
     jobs: list[NewJob] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     further: dict[str, list[tuple[int, EdgeKind, str]]] = field(default_factory=dict)
     cost: int = 0
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | Non
         spawner: the attempt that spawns it, if one does.
         budget: what one call may cost.
     """
+    if spawner is None and all(map(_is_small_and_plain, jobs)):
+        size = max(1, budget // NEW_JOB_COST)
+        portions = [Piece([*jobs[i : i + size]], is_plain=True) for i in range(0, len(jobs), size)]
+        return Plan(_gate_of(jobs, None), portions, jobs[0].id)
     places = _places(jobs)
     by_id = {job.id: job for job in jobs}
     gate = _gate_of(jobs, spawner)
@@ -87,6 +96,10 @@ def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | Non
             pieces[-1].further.setdefault(gate, []).append(joined[job_id])
             pieces[-1].cost += FURTHER_EDGE_COST
     return Plan(gate, pieces, jobs[0].id, spawner)
+
+
+def _is_small_and_plain(job: NewJob) -> bool:
+    return job.is_plain and job.nonce in ("", ITSELF) and len(str(job.fields["payload"])) <= SMALL
 
 
 def _gate_of(jobs: Sequence[NewJob], spawner: Spawner | None) -> str:
@@ -155,6 +168,9 @@ def stage(
         DuplicateJobError: another job with one of the ids exists.
         NoSuchJobError: one of the dependencies does not exist.
     """
+    if piece.is_plain:
+        plain = [*counted(new_queues), *plain_job_args(piece.jobs)]
+        return Call("stage_plain", [gate, number, 0, *plain], _read_staged, args_again=[gate, number, 1, *plain])
     args: list[Argument] = [*counted(new_queues), *job_args(piece.jobs), *counted(piece.places), len(piece.further)]
     for job_id, edges in piece.further.items():
         args += [job_id, *counted([part for edge in edges for part in edge])]

@@ -30,6 +30,7 @@ _CHECKS: Final[list[Callable[[Data], Iterator[str]]]] = [
     places.check_timers,
     places.check_groups,
     places.check_gates,
+    places.check_plain_jobs,
     links.check_groups,
     links.check_edges_agree,
     links.check_fallbacks,

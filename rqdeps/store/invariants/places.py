@@ -149,3 +149,16 @@ def check_gates(data: Data) -> Iterator[str]:
                 yield f"gate {gate}: holds {job_id}, which does not exist"
             elif (job.status, job.gate) != ("created", gate):
                 yield f"gate {gate}: holds {job_id}, which is {job.status} behind gate {job.gate or 'none'}"
+
+
+def check_plain_jobs(data: Data) -> Iterator[str]:
+    """Plain jobs behind a gate are kept whole, and nothing else is behind that gate."""
+    for gate, parts in data.of_gate["plain"].items():
+        if data.of_gate["gate"].get(gate, {}).keys() != {"#"}:
+            yield f"plain:{gate}: belongs to no gate that holds plain jobs alone"
+        at = 0
+        while at < len(parts):
+            count = parts[at + 3] if at + 3 < len(parts) else ""
+            at += 4 + int(count) if count.isdecimal() else len(parts) + 1
+        if at > len(parts):
+            yield f"plain:{gate}: does not end where a job does"

@@ -46,7 +46,7 @@ SINGLE: Final = {
 }
 OF_QUEUE: Final = {"queue": "list", "queue-meta": "hash", "wake": "zset", **dict.fromkeys(REGISTRIES, "zset")}
 OF_WORKER: Final = {"worker": "hash", "inbox": "list"}
-OF_GATE: Final = {"gate": "zset"}
+OF_GATE: Final = {"gate": "zset", "plain": "list"}
 OF_WORKFLOW: Final = {"workflow": "hash", "workflow-jobs": "zset"}
 OF_GROUP: Final = {"group": "zset"}
 #: Of a job that has run, or of the gate of what it is about to spawn.

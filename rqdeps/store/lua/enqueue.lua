@@ -1,29 +1,13 @@
 -- @include lib/new_jobs
+-- @include lib/deliver
+-- @include lib/new_links
 -- enqueue: saves jobs with all their dependencies, and puts those that may run where they can be claimed.
 --   KEYS   prefix
 --   ARGV   see lib/new_jobs
 --   reply  {'ok', cascades left} · {'duplicate', id} · {'unknown', id}
 
 new_jobs.read()
-local refusal = new_jobs.check()
-if refusal then
-  return refusal
-end
-
--- Jobs that have to do with no others, which is most calls: all that follows is not even made ready for them.
-if new_jobs.are_plain and not new_jobs.again then
-  new_jobs.register_queues()
-  for _, j in ipairs(new_jobs.fresh) do
-    move(j, 'queued', new_jobs.fields_of(j))
-  end
-  wake.flush()
-  return { 'ok', 0 }
-end
-
--- @include lib/deliver
--- @include lib/new_links
-
-refusal = new_links.check()
+local refusal = new_jobs.check() or new_links.check()
 if refusal then
   return refusal
 end

@@ -11,7 +11,7 @@ if gates.is_closed(gate) then
     return { 'given up' }
   end
   gates.open(gate)
-elseif redis.call('EXISTS', key('job', first)) == 0 then
+elseif redis.call('EXISTS', key('gate', gate), key('job', first)) == 0 then
   return { 'given up' }
 else -- an earlier sending has opened it
   again = true

@@ -52,7 +52,7 @@ local OWNERS = {
   worker = stands_in('workers'), inbox = stands_in('workers'),
   workflow = stands_in('workflows'), ['workflow-jobs'] = stands_in('workflows'),
   group = stands_in('groups'),
-  gate = is_gate,
+  gate = is_gate, plain = is_gate,
   joins = function(name)
     return is_job(name) or is_gate(name)
   end,

@@ -16,7 +16,7 @@ for _, set in ipairs({ 'reopenings', 'cascades' }) do
     local gate = string.match(page[i], '^gate:(.*)$')
     untold[#untold + 1] = page[i]
     untold[#untold + 1] = page[i + 1]
-    untold[#untold + 1] = gate and redis.call('ZCARD', key('gate', gate)) or 0
+    untold[#untold + 1] = gate and gates.waiting(gate) or 0
   end
 end
 local overdue = {}

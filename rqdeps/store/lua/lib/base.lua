@@ -1,14 +1,5 @@
--- lib/base: the names of keys, the server's clock, and numbers as text.
--- KEYS[1] is the prefix of every key of the deployment, such as `{rqdeps}:`.
-
-local PREFIX = KEYS[1]
-
--- Values longer than this have a key of their own, so that a job's hash stays a listpack.
-local INLINE_BYTES = 64
-
-local function key(kind, name)
-  return PREFIX .. kind .. ':' .. name
-end
+-- @include lib/keys
+-- lib/base: what nearly all scripts need: registries, numbers as text, ARGV read from left to right.
 
 local registries = {}
 
@@ -38,10 +29,6 @@ local function digits(number)
   end
   return text
 end
-
-local clock = redis.call('TIME')
-local now_us = clock[1] * 1000000 + clock[2]
-local now = math.floor(now_us / 1000)
 
 -- A full server refuses a script's writes that may take memory, until it has made one that can't. Called first by what
 -- must work then too, so that a full server can drain.

@@ -1,9 +1,11 @@
 -- @include lib/remove
 -- @include lib/place
+-- @include lib/plain_jobs
 -- lib/gates: graphs that come in pieces. Until a gate is opened, its jobs stand in `gate:<id>` only, scored by the order
 -- in which they go through, and nobody sees them. The member `#` counts the pieces there are, below 0. In `gates` stands
 -- when an unfinished graph is given up. What a job spawns stands behind a gate too until its attempt is accepted; what the
--- job is to join then stands in `joins:<gate>`.
+-- job is to join then stands in `joins:<gate>`. Where all jobs are plain, none is made before it goes through: they stand in
+-- `plain:<gate>`, as lib/plain_jobs has them.
 
 local gates = {}
 
@@ -110,8 +112,35 @@ local function have_dependencies(ids)
   return #ids > 0 and redis.call('EXISTS', unpack(hashes)) > 0
 end
 
+-- At least so many elements of `plain:<gate>` are a job, and at most so many.
+local LEAST, MOST = 8, 100
+
+-- The same where all jobs are plain.
+local function let_plain_through(gate, budget)
+  local name, most = key('plain', gate), math.max(1, math.floor(budget / THROUGH_COST))
+  local list = redis.call('LRANGE', name, 0, math.max(LEAST * most, MOST) - 1)
+  local last, count = plain_jobs.first_few(list, most)
+  if last > 0 then
+    plain_jobs.save(list, 1, last, (plain_jobs.known(list, 1, last, true)))
+    redis.call('LTRIM', name, last, -1)
+  end
+  local are_last = redis.call('EXISTS', name) == 0
+  if are_last then
+    redis.call('UNLINK', key('gate', gate))
+  end
+  return count * THROUGH_COST, are_last
+end
+
+-- How many jobs wait behind a gate; where all are plain, these are the most that can.
+function gates.waiting(gate)
+  return redis.call('ZCARD', key('gate', gate)) - 1 + math.floor(redis.call('LLEN', key('plain', gate)) / LEAST)
+end
+
 -- Lets some jobs of an open gate through. Returns what it cost, and whether these were the last.
 function gates.let_through(gate, budget)
+  if redis.call('EXISTS', key('plain', gate)) > 0 then
+    return let_plain_through(gate, budget)
+  end
   local ids, through, cost = next_jobs(gate, budget, THROUGH_COST), {}, 0
   local wait = have_dependencies(ids)
   for i, id in ipairs(ids) do
@@ -157,7 +186,7 @@ function gates.give_up(gate, budget)
   if redis.call('ZCARD', key('gate', gate)) > 1 then
     return cost, false
   end
-  redis.call('UNLINK', key('gate', gate), key('joins', gate))
+  redis.call('UNLINK', key('gate', gate), key('joins', gate), key('plain', gate))
   redis.call('ZREM', PREFIX .. 'gates', gate)
   return cost, true
 end

@@ -9,7 +9,6 @@
 --            number of groups; for each: rule · list of kind, id, kind, id, …
 
 local new_jobs = {
-  are_plain = true, -- whether they have to do with no other jobs
   all = {}, -- in the order sent
   fresh = {}, -- those that are not saved yet
   by_id = {}, -- the fresh ones
@@ -26,12 +25,6 @@ local function read_groups(count)
     groups[g] = { rule = argument.text(), members = argument.list() }
   end
   return groups
-end
-
--- Whether a job to be waits for nothing, nobody knows it, and it goes behind those in its queue.
-local function is_plain(j)
-  return #j.groups == 0 and j.delay == '' and j.scheduled_for == 0 and j['function'] ~= ''
-    and not (j.workflow or j.group or j.held or j.joins or j.fallback or j.fallback_of or j.ttl or j.at_front)
 end
 
 -- In place of a nonce: the job that has the id already, if there is one, is this one.
@@ -62,9 +55,7 @@ function new_jobs.read()
   new_jobs.again = argument.text() == '1'
   new_jobs.queues = argument.list()
   for i = 1, argument.number() do
-    local j = read_job()
-    new_jobs.all[i] = j
-    new_jobs.are_plain = new_jobs.are_plain and is_plain(j)
+    new_jobs.all[i] = read_job()
   end
 end
 
