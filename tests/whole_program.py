@@ -202,6 +202,9 @@ class Program:
         last = prepare(steps.nothing, job_id="last", depends_on=middle)
         jobs = await self._do(many, "enqueue_many", [root, *middle, last])
         self.told.append(len(jobs))
+        plain = [prepare(steps.nothing) for _ in range(MANY)]
+        self.told.append(len(await self._do(many, "enqueue_many", plain)))
+        self.told.append(len(await self._do(many, "get_job_ids", status="queued")))
         top = await self._do(many.options(job_id="top"), "enqueue", steps.nothing)
         await self._do(many.options(job_id="under-top", depends_on=top), "enqueue", steps.nothing)
         await self._do(top, "add_dependency", jobs[-1])
