@@ -41,7 +41,7 @@ def release(bench: Bench) -> Figures:
                 worker.check()
                 if time.monotonic() > until:
                     raise StalledError(f"{seen[-1][1]:,} dependents still waited after {bench.scale.limit:.0f} s")
-            [(begun_at, _)] = bench.notes(path, 1, worker)
+            begun_at, _ = bench.notes(path, 1, worker)[0]
         return {RELEASE.name: seen[-1][0] - begun_at, LONGEST.name: 1000 * bench.server.longest_call()}
 
 
@@ -53,7 +53,7 @@ def edge(bench: Bench, name: str, width: int) -> Figures:
         enqueue_seconds = adapter.enqueue_graph(graph, {0: note(path)})
         with bench.worker(adapter) as worker:
             drained = bench.drain(adapter, worker, len(graph))
-            [(begun_at, _)] = bench.notes(path, 1, worker)
+            begun_at, _ = bench.notes(path, 1, worker)[0]
     return {name: 1e6 * (enqueue_seconds + drained.ended_at - begun_at) / graphs.edges_of(graph)}
 
 

@@ -31,7 +31,7 @@ def shape(bench: Bench, name: str, graph: graphs.Graph, processes: int) -> Figur
         try:
             with bench.worker(adapter, processes) as worker:
                 drained = bench.drain(adapter, worker, len(graph))
-                [(begun_at, _)] = bench.notes(path, 1, worker)
+                begun_at, _ = bench.notes(path, 1, worker)[0]
         except BenchmarkError as error:
             error.figures |= figures
             raise

@@ -18,7 +18,7 @@ def start(bench: Bench) -> Figures:
     with bench.adapter() as adapter:
         adapter.enqueue(note(path), 1)
         with bench.worker(adapter) as worker:
-            [(begun_at, _)] = bench.notes(path, 1, worker)
+            begun_at, _ = bench.notes(path, 1, worker)[0]
     return {START.name: begun_at - worker.started_at}
 
 
