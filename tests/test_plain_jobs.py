@@ -110,8 +110,18 @@ def test_one_job_that_is_not_plain_has_all_of_them_staged_one_by_one(options: di
     assert not any(piece.is_plain for piece in plan.pieces)
 
 
-def test_large_arguments_are_not_copied_once_more() -> None:
-    small, large = data("x" * (staging.SMALL // 2)).new_job("default"), data("x" * staging.SMALL).new_job("default")
+@pytest.mark.parametrize(
+    "of_size",
+    [
+        lambda size: data("x" * size),
+        lambda size: data("é" * (size // 2)),
+        lambda size: data(meta={"key": "x" * size}),
+        lambda size: data("x" * (size // 2), description="x" * (size // 2)),
+    ],
+    ids=["arguments", "not ASCII", "meta", "together"],
+)
+def test_large_values_are_not_copied_once_more(of_size: Callable[[int], EnqueueData]) -> None:
+    small, large = (of_size(size).new_job("default") for size in (staging.SMALL // 2, staging.SMALL))
     assert [staging.plan([job], [job.id]).pieces[0].is_plain for job in (small, large)] == [True, False]
 
 
@@ -291,3 +301,59 @@ def test_none_of_them_may_have_gone_through_when_the_gate_is_opened_again(q: Que
     assert q.store.run(staging.open_gate(plan)) == 1
     maintain(q.store)
     assert q.job_ids == [each.id for each in datas]
+
+
+# The same data in other ways
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("pieces", [1, 2, None])
+def test_what_was_begun_as_they_came_is_not_gone_on_with_as_members_of_a_group(q: Queue, pieces: int | None) -> None:
+    """Members of a group are saved one by one: behind the same gate, they would be left there."""
+    datas = [data() for _ in range(3 * PIECE)]
+    stage(q, datas, pieces)
+    q.enqueue_many([each.changed(group="g") for each in datas])
+    assert q.job_ids == [each.id for each in datas]
+    time_out(q.connection)
+    maintain(q.store)
+    assert q.job_ids == [each.id for each in datas]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_what_was_begun_as_members_of_a_group_is_given_up_first(q: Queue, pieces: int) -> None:
+    datas = [data() for _ in range(3 * PIECE)]
+    jobs = [each.changed(group="g").new_job("default") for each in datas]
+    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    for number, piece in enumerate(plan.pieces[:pieces], 1):
+        q.store.run(staging.stage(plan.gate, number, piece, new_queues=[q.name]))
+    with pytest.raises(DuplicateJobError):
+        q.enqueue_many(datas)
+    time_out(q.connection)
+    maintain(q.store)
+    q.enqueue_many(datas)
+    assert q.job_ids == [each.id for each in datas]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("pieces", [1, 2, None])
+def test_what_was_begun_in_another_queue_is_not_gone_on_with(q: Queue, pieces: int | None) -> None:
+    datas = [data() for _ in range(3 * PIECE)]
+    stage(q, datas, pieces)
+    other = Queue("other", connection=q.connection)
+    other.enqueue_many(datas)
+    assert (q.job_ids, other.job_ids) == ([], [each.id for each in datas])
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_one_that_another_graph_has_saved_and_never_completes_is_not_lost(q: Queue, connection: Redis) -> None:
+    datas = [data() for _ in range(2 * PIECE)]
+    plan = stage(q, datas)
+    jobs = [each.new_job("default") for each in (datas[0], *(data(at_front=True) for _ in range(PIECE)))]
+    others = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    q.store.run(staging.stage(others.gate, 1, others.pieces[0], new_queues=()))
+    q.store.run(staging.open_gate(plan))
+    check_invariants(connection)
+    time_out(connection)
+    maintain(q.store)
+    assert sorted(q.job_ids) == [each.id for each in datas]

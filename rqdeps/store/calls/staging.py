@@ -12,7 +12,8 @@ from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob, job_args, plain_job_args, read_refusal
 from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_JOB_COST
 
-#: The arguments of a job, serialized, that is kept as it comes, have at most so many bytes: it is copied once more.
+#: The values of a job that is kept as it comes, its arguments and all others, have at most so many bytes together: they
+#: are copied once more.
 SMALL = 1_000
 
 
@@ -59,7 +60,8 @@ class Plan:
 
     Attributes:
         gate: the name of the gate: the same for the same jobs, or the same attempt that spawns them, so that what was
-            begun can be gone on with.
+            begun can be gone on with. Jobs that are kept as they come have another one than jobs that are saved, and
+            another one in each queue.
         pieces: what to stage, in order.
         first_id: a job of the graph, by which to see that it went through.
         spawner: the attempt that spawns it, if one does.
@@ -83,7 +85,7 @@ def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | Non
     if spawner is None and all(map(_is_small_and_plain, jobs)):
         size = max(1, budget // NEW_JOB_COST)
         portions = [Piece([*jobs[i : i + size]], is_plain=True) for i in range(0, len(jobs), size)]
-        return Plan(_gate_of(jobs, None), portions, jobs[0].id)
+        return Plan(_gate_of_plain(jobs), portions, jobs[0].id)
     places = _places(jobs)
     by_id = {job.id: job for job in jobs}
     gate = _gate_of(jobs, spawner)
@@ -99,7 +101,11 @@ def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | Non
 
 
 def _is_small_and_plain(job: NewJob) -> bool:
-    return job.is_plain and job.nonce in ("", ITSELF) and len(str(job.fields["payload"])) <= SMALL
+    return job.is_plain and job.nonce in ("", ITSELF) and sum(map(_size, job.fields.values())) <= SMALL
+
+
+def _size(value: Argument) -> int:
+    return len(value if isinstance(value, (str, bytes)) else str(value))
 
 
 def _gate_of(jobs: Sequence[NewJob], spawner: Spawner | None) -> str:
@@ -107,6 +113,14 @@ def _gate_of(jobs: Sequence[NewJob], spawner: Spawner | None) -> str:
         named = f"{spawner.id} {spawner.fence}"
     else:
         named = "\n".join(f"{job.id} {job.nonce}" for job in jobs)
+    return _gate_named(named)
+
+
+def _gate_of_plain(jobs: Sequence[NewJob]) -> str:
+    return _gate_named("plain\n" + "\n".join(f"{job.id} {job.queue}" for job in jobs))
+
+
+def _gate_named(named: str) -> str:
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 

@@ -115,13 +115,30 @@ end
 -- At least so many elements of `plain:<gate>` are a job, and at most so many.
 local LEAST, MOST = 8, 100
 
+-- Of jobs that are there already: those that another graph has saved behind its gate, which may never be opened, go through
+-- here.
+local function take_over(ids)
+  for id in pairs(ids) do
+    local j = job.read(id)
+    if j.gate and gates.is_closed(j.gate) and not j.deleting then
+      redis.call('ZREM', key('gate', j.gate), id)
+      job.drop(j, { 'gate' })
+      place(j, edges.read_groups(edges.deciding(j)), {}, { left = true })
+    end
+  end
+end
+
 -- The same where all jobs are plain.
 local function let_plain_through(gate, budget)
   local name, most = key('plain', gate), math.max(1, math.floor(budget / THROUGH_COST))
   local list = redis.call('LRANGE', name, 0, math.max(LEAST * most, MOST) - 1)
   local last, count = plain_jobs.first_few(list, most)
   if last > 0 then
-    plain_jobs.save(list, 1, last, (plain_jobs.known(list, 1, last, true)))
+    local known, hidden = plain_jobs.known(list, 1, last, true, gates.is_visible)
+    plain_jobs.save(list, 1, last, known)
+    if hidden then
+      take_over(known)
+    end
     redis.call('LTRIM', name, last, -1)
   end
   local are_last = redis.call('EXISTS', name) == 0
