@@ -357,3 +357,19 @@ def test_one_that_another_graph_has_saved_and_never_completes_is_not_lost(q: Que
     time_out(connection)
     maintain(q.store)
     assert sorted(q.job_ids) == [each.id for each in datas]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("options", [{}, {"at_front": True}], ids=["plain", "not plain"])
+def test_one_that_another_graph_has_saved_behind_its_gate_is_refused_alone(q: Queue, options: dict[str, Any]) -> None:
+    """That graph may never be completed; the job would be lost that this call has said it has enqueued."""
+    datas = [data(**options), *(data(at_front=True) for _ in range(PIECE))]
+    jobs = [each.new_job("default") for each in datas]
+    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    q.store.run(staging.stage(plan.gate, 1, plan.pieces[0], new_queues=[q.name]))
+    with pytest.raises(DuplicateJobError):
+        q.enqueue_many(datas[:1])
+    time_out(q.connection)
+    maintain(q.store)
+    q.enqueue_many(datas[:1])
+    assert q.job_ids == [datas[0].id]

@@ -5,8 +5,13 @@
 --          the jobs, see lib/plain_jobs
 --   reply  {'ok', 0}: no cascades are left · {'duplicate', id}
 
+-- What another graph has saved behind a gate that is still closed may yet be given up.
+local function is_through(j)
+  return not (j.gate and redis.call('ZSCORE', PREFIX .. 'gates', j.gate))
+end
+
 local first = 3 + ARGV[2]
-local known, other = plain_jobs.known(ARGV, first, #ARGV, ARGV[1] == '1')
+local known, other = plain_jobs.known(ARGV, first, #ARGV, ARGV[1] == '1', is_through)
 if other then
   return { 'duplicate', other }
 end

@@ -77,7 +77,7 @@ end
 -- Tells fresh jobs from saved ones. Returns the reply that refuses them, or nil. A job that an earlier sending has saved is
 -- left as it is, also if somebody deletes it already; but what is left of a graph that was given up is in the way of another
 -- with its jobs.
---   is_there  where given: tells of a job that stands behind a gate whether it does
+--   is_there  tells of a job that stands behind a gate whether it does
 function new_jobs.check(is_there)
   local some_are_there = are_some_there()
   for _, j in ipairs(new_jobs.all) do
@@ -85,7 +85,7 @@ function new_jobs.check(is_there)
     if some_are_there and may_be_there(j) then
       known = redis.call('HMGET', key('job', j.id), 'status', 'nonce', 'gate', 'deleting')
       local is_own = (known[2] or '') == j.nonce
-        and (not is_there or is_there({ gate = known[3], deleting = known[4] }))
+        and is_there({ gate = known[3], deleting = known[4] })
       if known[1] and not is_own then
         return { 'duplicate', j.id }
       end

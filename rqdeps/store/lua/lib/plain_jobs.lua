@@ -12,7 +12,7 @@ local ITSELF = '='
 
 -- Which jobs of a part of a list an earlier sending, or an earlier call, has saved: a set of ids. Also returns the id of one
 -- that is another job's, if there is one.
---   is_there  where given: tells of a job that stands behind a gate whether it is there for others
+--   is_there  tells of a job that stands behind a gate whether it is there for others
 function plain_jobs.known(list, first, last, again, is_there)
   local keys, ids, nonces = {}, {}, {}
   local at = first
@@ -28,7 +28,7 @@ function plain_jobs.known(list, first, last, again, is_there)
     for i, id in ipairs(ids) do
       local facts = redis.call('HMGET', keys[i], 'status', 'nonce', 'gate', 'deleting')
       local is_own = (facts[2] or '') == nonces[i]
-        and (not is_there or is_there({ gate = facts[3], deleting = facts[4] }))
+        and is_there({ gate = facts[3], deleting = facts[4] })
       known[id] = facts[1] and true or nil
       other = other or facts[1] and not is_own and id
     end
