@@ -373,3 +373,12 @@ def test_one_that_another_graph_has_saved_behind_its_gate_is_refused_alone(q: Qu
     maintain(q.store)
     q.enqueue_many(datas[:1])
     assert q.job_ids == [datas[0].id]
+
+
+def test_a_list_without_a_whole_job_does_not_hold_the_server(connection: Redis) -> None:
+    """No call leaves one; but a script that goes on for ever could only be ended with its server."""
+    queue = Queue(connection=connection)
+    plan = stage(queue, [data() for _ in range(2)])
+    connection.rpop(f"{{rqdeps}}:plain:{plan.gate}", 9)
+    assert queue.store.run(staging.open_gate(plan)) == 1
+    connection.flushall()

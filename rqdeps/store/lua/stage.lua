@@ -17,11 +17,9 @@ local depends_on_others = argument.text() == '1'
 if spawner ~= '' and not gates.is_held(spawner, fence) then
   return { 'lost' }
 end
-local pieces = gates.pieces(gate)
-if not pieces or pieces < number - 1 then
-  return { 'given up' }
-elseif pieces >= number then
-  return { 'ok' } -- this is the second sending
+local reply = gates.reply_to_piece(gate, number)
+if reply then
+  return reply
 end
 
 if spawner ~= '' then

@@ -8,11 +8,9 @@
 --   reply  {'ok'} · {'given up'} · {'duplicate', id}
 
 local gate, number, again, queues = argument.text(), argument.number(), argument.text() == '1', argument.list()
-local pieces = gates.pieces(gate)
-if not pieces or pieces < number - 1 then
-  return { 'given up' }
-elseif pieces >= number then
-  return { 'ok' } -- this is the second sending
+local reply = gates.reply_to_piece(gate, number)
+if reply then
+  return reply
 end
 local first = argument.position + 1
 local known, other = plain_jobs.known(ARGV, first, #ARGV, again, gates.is_visible)

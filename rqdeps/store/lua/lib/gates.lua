@@ -43,6 +43,16 @@ function gates.pieces(gate)
   return score ~= GIVEN_UP and -score or nil
 end
 
+-- The reply to a piece that is there already, or can't be taken any more; nil for one that is next.
+function gates.reply_to_piece(gate, number)
+  local pieces = gates.pieces(gate)
+  if not pieces or pieces < number - 1 then
+    return { 'given up' }
+  elseif pieces >= number then
+    return { 'ok' } -- this is the second sending
+  end
+end
+
 -- Puts off giving up a gate.
 function gates.prolong(gate)
   redis.call('ZADD', PREFIX .. 'gates', digits(now + GATE_MS), gate)
@@ -145,7 +155,8 @@ local function let_plain_through(gate, budget)
   if are_last then
     redis.call('UNLINK', key('gate', gate))
   end
-  return count * THROUGH_COST, are_last
+  -- Without a whole job in the list, which no call leaves, this must not go on for ever.
+  return math.max(count, 1) * THROUGH_COST, are_last
 end
 
 -- How many jobs wait behind a gate; where all are plain, these are the most that can.
