@@ -6,6 +6,7 @@ import itertools
 import os
 import select
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from rqdeps.store.calls import upkeep
 from rqdeps.store.calls.claims import Claimed
 from rqdeps.worker import deaths, stable
 from rqdeps.worker import horse as horse_module
+from rqdeps.worker import spare as spare_module
 from rqdeps.worker.deaths import Coroner
 from rqdeps.worker.forked import Death, Horse
 from rqdeps.worker.held import Held
@@ -96,6 +98,98 @@ def test_a_process_for_a_job_that_can_not_be_forked_is_tried_again(q: Queue, mon
     jobs = [q.enqueue(steps.echo, number) for number in range(4)]
     Worker([q], isolation="job").work(burst=True)
     assert [(job.result, job.attempt) for job in jobs] == [(number, 1) for number in range(4)]
+
+
+# Spares
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_dead(pid: int) -> bool:
+    """Whether a process has ended, and is perhaps still to be waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def report_of(horses: Stable, horse: Horse) -> Report:
+    """What a horse reports of the one job that it has."""
+    while not (reported := list(horses.collect(horse))):
+        assert select.select([horse.pipe.frames], [], [], 30)[0]
+    ((_, report),) = reported
+    return report
+
+
+@on_linux
+def test_the_process_for_a_job_is_there_before_the_job_and_the_next_one_as_well() -> None:
+    with stable_of("job") as horses:
+        horse = ready_horse(horses)
+        for _ in range(3):
+            (spare,) = children_of(horse.pid)
+            assert horses.give([held("a job", "steps.pid", b"j[[],{}]")]) == []
+            assert report_of(horses, horse).value == b"j%d" % spare
+
+
+@on_linux
+def test_no_job_is_to_blame_for_the_death_of_the_process_that_waited_for_it() -> None:
+    with stable_of("job") as horses:
+        horse = ready_horse(horses)
+        for _ in range(3):
+            (spare,) = children_of(horse.pid)
+            os.kill(spare, signal.SIGKILL)
+            eventually(lambda spare=spare: is_dead(spare))
+            assert horses.give([held("a job")]) == []
+            assert report_of(horses, horse).value == b'j"done"'
+            assert spare not in children_of(horse.pid)
+
+
+def test_no_job_is_to_blame_for_a_process_that_dies_with_its_task_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    task_from = spare_module._task_from
+
+    def die_first(end: socket.socket) -> Any:
+        task = task_from(end)
+        if task is not None and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os._exit(3)
+        return task
+
+    monkeypatch.setattr(spare_module, "_task_from", die_first)
+    with stable_of("job") as horses:
+        horse = ready_horse(horses)
+        assert horses.give([held("a job")]) == []
+        assert report_of(horses, horse).value == b'j"done"'
+    assert (tmp_path / "died").exists()
+
+
+@on_linux
+@pytest.mark.parametrize("how", ["killed", "ended"])
+def test_a_process_that_waits_for_a_job_ends_with_the_one_that_forked_it(how: str) -> None:
+    with stable_of("job") as horses:
+        horse = ready_horse(horses)
+        (spare,) = children_of(horse.pid)
+        file = os.pidfd_open(spare)
+        try:
+            if how == "killed":
+                os.kill(horse.pid, signal.SIGKILL)
+            else:
+                horses.end()
+                assert spare not in children_of(1)  # it was waited for
+            assert select.select([file], [], [], 20)[0]
+        finally:
+            os.close(file)
+
+
+@on_linux
+def test_jobs_find_no_other_descriptors_than_those_before_them(q: Queue) -> None:
+    jobs = [q.enqueue(steps.descriptors) for _ in range(5)]
+    Worker([q], isolation="job").work(burst=True)
+    first = jobs[0].result
+    assert [job.result for job in jobs] == [first] * 5
 
 
 # Deaths

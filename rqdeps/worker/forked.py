@@ -68,10 +68,10 @@ class Horse:
         return None
 
     def kill(self) -> None:
-        """Kills it, and what its jobs have started."""
-        self.kill_group()
+        """Kills it, and what its jobs have started. It goes first: it would report the death of its job's process."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+        self.kill_group()
 
     def kill_group(self) -> None:
         """Kills what its jobs have started, as far as it is still there."""

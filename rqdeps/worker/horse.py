@@ -23,7 +23,9 @@ from rqdeps.worker.following import what_follows, what_follows_death
 from rqdeps.worker.messages import NO_TASK, Report, Task
 from rqdeps.worker.options import HorseOptions
 from rqdeps.worker.pipe import Pipe
+from rqdeps.worker.rehearsal import rehearse
 from rqdeps.worker.set_up import initialise, load
+from rqdeps.worker.spare import Spare, WaitForTask
 from rqdeps.worker.surroundings import Surroundings
 from rqdeps.worker.wear import Wear
 
@@ -31,6 +33,9 @@ log = logging.getLogger("rqdeps.worker")
 
 #: What a process exits with that can't report, because a job has closed the descriptors by which it would.
 EXIT_WITHOUT_PIPE = 118
+
+#: How many rehearsals have Python make of its code what it makes of code that runs often.
+_REHEARSALS = 20
 
 #: The longest pause before another attempt to fork a process for a job, in seconds.
 _LONGEST_PAUSE = 1.0
@@ -193,18 +198,31 @@ class _RunsJobs(_Horse):
 
 
 class _ForksForJobs(_Horse):
-    """Forks a process for each of its tasks. Should that die, it has died alone."""
+    """Has each of its tasks run by a process of its own. Should that die, it has died alone.
+
+    The process for the next task, a *spare*, is forked ahead: while a job runs, or there is none.
+    """
+
+    _spare: Spare | None = None
+
+    def run(self) -> None:
+        self._pid = os.getpid()
+        try:
+            super().run()
+        finally:
+            if self._spare is not None:
+                self._spare.wait()
 
     def _set_up(self) -> None:
+        for _ in range(_REHEARSALS):
+            rehearse(self._store)
         gc.collect()
         gc.freeze()  # what is there already is not looked at, and so not copied, in those that are forked
+        self._fork_ahead()
 
     def _take(self, number: int, task: Task) -> bool:
-        began_at, own_pid = time.monotonic_ns(), os.getpid()
-        pid = self._fork()
-        if pid == 0:
-            _end_after(lambda: self._run_alone(number, task, own_pid))
-        _, status = os.waitpid(pid, 0)
+        began_at = time.monotonic_ns()
+        pid, status = self._have_run(number, task)
         report = self._pipe.kept.get(number)
         if report is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -215,19 +233,44 @@ class _ForksForJobs(_Horse):
         self._pipe.board.end()
         return False
 
-    def _fork(self) -> int:
-        """Forks, once the system has room for another process."""
+    def _have_run(self, number: int, task: Task) -> tuple[int, int]:
+        """Has a task run. Returns the process that did so, and its end as ``os.waitpid`` tells it."""
+        while True:
+            runner = self._spare or self._fork()
+            runner.give(number, task)
+            self._fork_ahead()
+            status = runner.wait()
+            if self._pipe.board.read().number == number:
+                return runner.pid, status
+            log.warning("a process died before it began the job that it was forked for; another one runs that")
+
+    def _fork_ahead(self) -> None:
+        """Forks the next spare. If the system has no room for it, that is tried again when it is needed."""
+        self._spare = None
+        with contextlib.suppress(OSError):
+            self._spare = Spare(self._live_as_spare)
+
+    def _fork(self) -> Spare:
+        """Forks a process for a task that is there, once the system has room for another."""
         pause = 0.01
         while True:
             try:
-                return os.fork()
+                return Spare(self._live_as_spare)
             except OSError as error:
                 log.warning("can't start a process for a job: %s; trying again", error)
                 time.sleep(pause)
                 pause = min(_LONGEST_PAUSE, 2 * pause)
 
-    def _run_alone(self, number: int, task: Task, parent_pid: int) -> None:
-        _die_with(parent_pid)
+    def _live_as_spare(self, wait_for_task: WaitForTask) -> NoReturn:
+        def live() -> None:
+            _die_with(self._pid)
+            rehearse(self._store)
+            if (turn := wait_for_task()) is not None:
+                self._run_alone(*turn)
+
+        _end_after(live)
+
+    def _run_alone(self, number: int, task: Task) -> None:
         os.setpgid(0, 0)
         self._pipe.board.pid = os.getpid()
         self._pipe.board.begin(number, task.timeout_ms)

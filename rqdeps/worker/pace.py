@@ -1,10 +1,13 @@
-"""How many jobs a horse is given ahead: about two milliseconds of work, by what jobs have taken lately."""
+"""How many jobs a horse is given ahead: about two milliseconds of work, by what jobs have taken lately, or one job."""
 
 from __future__ import annotations
 
 #: How much work may wait in a horse's pipe, and how many jobs at most.
 _AHEAD_NS = 2_000_000
 _AHEAD_JOBS = 64
+
+#: Behind a job of up to this length waits another in any case: the horse has it while the supervisor asks for more.
+_SHORT_NS = 5_000_000
 
 #: Weight of the newest job in the running average.
 _NEWEST = 0.2
@@ -37,7 +40,8 @@ class Pace:
         """How many jobs a horse may have, with the one it runs."""
         if self.average_ns is None:
             return 1
-        return max(1, min(_AHEAD_JOBS, int(_AHEAD_NS / self.average_ns)))
+        least = 2 if self.average_ns <= _SHORT_NS else 1
+        return max(least, min(_AHEAD_JOBS, int(_AHEAD_NS / self.average_ns)))
 
     def seconds_for(self, jobs: int) -> float:
         """How long a horse has to do with so many jobs, in seconds; 0 where nothing is known yet."""
