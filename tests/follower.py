@@ -118,6 +118,10 @@ class Follower:
             elif self.model.gates[gate] == "open" and (stored is None or not stored.gate):
                 yield lambda model, job_id=job_id: _let_through(model, job_id)
 
+        kept = self.model.kept.get(gate)
+        if kept and self.model.gates[gate] == "open" and kept[0].id in self.data.jobs:
+            yield lambda model: _let_in(model, gate)
+
     def _steps_of_cancellation(self, task: str) -> Iterator[Step]:
         """The next member of a workflow that is being canceled, if its turn has come; at last, that nobody is left."""
         place = self.data.sorted_set("cascades").get(task)
@@ -251,6 +255,11 @@ def _apply_policy(model: Model, job_id: str, dependency_id: str) -> bool:
 
 def _let_through(model: Model, job_id: str) -> bool:
     model.let_through(model.jobs[job_id])
+    return True
+
+
+def _let_in(model: Model, gate: str) -> bool:
+    model.let_in(gate)
     return True
 
 

@@ -25,6 +25,9 @@ class Clients(Graph):
     def stage(self, gate: str, piece: Piece, spawner: Spawner | None = None) -> None:
         self.gates[gate] = "closed"
         self.pieces[gate] = self.pieces.get(gate, 0) + 1
+        if piece.is_plain:
+            self.kept.setdefault(gate, []).extend(piece.jobs)
+            return
         by = None if spawner is None else self.jobs[spawner.id]
         if spawner is not None and by is not None and by.spawning != gate:
             by.spawning = gate
@@ -45,6 +48,10 @@ class Clients(Graph):
     def open(self, gate: str) -> None:
         self.gates[gate] = "open"
         self.news[gate] = None
+
+    def let_in(self, gate: str) -> None:
+        """The first of the plain jobs that are kept behind a gate is made."""
+        self.place_job(self._save(self.kept[gate].pop(0)))
 
     def is_awaited(self, gate: str) -> bool:
         """Whether what stands behind a gate may yet be let through by the report of the attempt that has spawned it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model.jobs import DECIDED_BY_RULES, DECIDED_BY_WHAT_IT_JOINS, TERMINAL, UNRELEASED, ModelJob, Spawned
+from rqdeps.store.calls.enqueue import NewJob
 
 
 class Graph:
@@ -15,6 +16,7 @@ class Graph:
         dependents: who waits or waited for each job that exists, or joins it, its fallback first.
         gates: whether each gate is ``closed``, ``open`` or ``given up``.
         pieces: how many pieces of a graph have come to each gate.
+        kept: plain jobs that are to be made once they are let through, in order, by the gate.
         spawned: what stands behind gates for jobs that will join it, by the gate.
         entered: how many members have entered each workflow.
         canceling: the workflows that are being canceled, all of each or all but what cleans up (``cancel-all:`` or
@@ -32,6 +34,7 @@ class Graph:
         self.dependents: dict[str, list[str]] = {}
         self.gates: dict[str, str] = {}
         self.pieces: dict[str, int] = {}
+        self.kept: dict[str, list[NewJob]] = {}
         self.spawned: dict[str, Spawned] = {}
         self.entered: dict[str, int] = {}
         self.canceling: dict[str, int] = {}
