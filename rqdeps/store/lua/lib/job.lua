@@ -38,7 +38,7 @@ end
 
 -- Adds a field to a list of fields to be written; a long value goes to a key of its own, and the field says `@`.
 function job.put(fields, id, name, value)
-  if #value > INLINE_BYTES or value == '@' then
+  if is_long(value) then
     redis.call('SET', key(name, id), value)
     value = '@'
   end

@@ -1,10 +1,18 @@
--- lib/keys: the names of keys, and the server's clock: all that the shortest of scripts need.
+-- lib/keys: the names of keys, signs that stand for values, and the server's clock: all that the shortest scripts need.
 -- KEYS[1] is the prefix of every key of the deployment, such as `{rqdeps}:`.
 
 local PREFIX = KEYS[1]
 
 -- Values longer than this have a key of their own, so that a job's hash stays a listpack.
 local INLINE_BYTES = 64
+
+-- Whether a value of a job's field has a key of its own; the field then says `@`.
+local function is_long(value)
+  return #value > INLINE_BYTES or value == '@'
+end
+
+-- In place of a nonce: the job that has the id already, if there is one, is this one.
+local ITSELF = '='
 
 local function key(kind, name)
   return PREFIX .. kind .. ':' .. name

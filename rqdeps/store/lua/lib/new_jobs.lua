@@ -27,9 +27,6 @@ local function read_groups(count)
   return groups
 end
 
--- In place of a nonce: the job that has the id already, if there is one, is this one.
-local ITSELF = '='
-
 -- What a job is that nothing is said of.
 local OF_A_NEW_JOB = { __index = { epoch = 1, attempt = 0, linked = 0, scheduled_for = 0 } }
 

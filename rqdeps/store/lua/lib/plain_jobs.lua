@@ -7,9 +7,6 @@ local plain_jobs = {}
 
 local BEFORE_FIELDS = 4
 
--- In place of a nonce: the job that has the id already, if there is one, is this one.
-local ITSELF = '='
-
 -- Which jobs of a part of a list an earlier sending, or an earlier call, has saved: a set of ids. Also returns the id of one
 -- that is another job's, if there is one.
 --   is_there  tells of a job that stands behind a gate whether it is there for others
@@ -55,9 +52,8 @@ end
 -- Gives long values of a job's fields keys of their own.
 local function put_long(id, list, first, last)
   for f = first, last, 2 do
-    local value = list[f + 1]
-    if #value > INLINE_BYTES or value == '@' then
-      redis.call('SET', key(list[f], id), value)
+    if is_long(list[f + 1]) then
+      redis.call('SET', key(list[f], id), list[f + 1])
       list[f + 1] = '@'
     end
   end
