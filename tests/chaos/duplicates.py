@@ -94,6 +94,8 @@ def _cause(run: Run, following: Run | None, history: History, checker: Checker) 
         return _ITSELF
     if run.supervisor in history.supervisors_killed_by_jobs:
         return "another job that killed the worker"
+    if history.is_behind_rubbish(run):
+        return "another job's rubbish"
     until = _latest_cause(run, following)
     events = [event for event in history.events_between(run.start - _LONGEST, until) if event.kind in _CAUSES]
     for event in events:

@@ -16,6 +16,9 @@ from chaos.notebook import read_lines
 #: What is done to a job to run it whatever its rules say.
 FORCED = "requeue by force"
 
+#: Within what time what a job has written to its worker is heard there, in nanoseconds.
+_UNTIL_HEARD = int(1e9)
+
 #: What is done to a job, or a workflow, after which it may live again, end otherwise, or be gone.
 DISTURBING = {"requeue", FORCED, "delete", "skip", "retry workflow", "delete workflow"}
 
@@ -55,6 +58,11 @@ class Run:
     end: float = math.inf
     how: str = ""
     children: list[str] = field(default_factory=list)
+
+    @property
+    def horse(self) -> int:
+        """The process that its worker had given the job to: the one that ran it, or one that had forked that."""
+        return self.pid if self.parent == self.supervisor else self.parent
 
 
 @dataclass(frozen=True)
@@ -193,3 +201,16 @@ class History:
     def supervisors_killed_by_jobs(self) -> set[int]:
         """The workers that were killed by a job that they ran."""
         return {run.supervisor for run in self.runs.values() if run.do == "kill supervisor" and not run.how}
+
+    @cached_property
+    def _rubbish(self) -> dict[int, list[int]]:
+        """When jobs of a horse wrote rubbish, by the horse."""
+        found: dict[int, list[int]] = {}
+        for run in self.runs.values():
+            if run.do == "write rubbish":
+                found.setdefault(run.horse, []).append(run.start)
+        return found
+
+    def is_behind_rubbish(self, run: Run) -> bool:
+        """Whether a job just before it, of the same horse, wrote rubbish: the horse is killed once that is heard."""
+        return any(0 < run.start - start < _UNTIL_HEARD for start in self._rubbish.get(run.horse, ()))
