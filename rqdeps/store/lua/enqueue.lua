@@ -1,15 +1,11 @@
 -- @include lib/new_jobs
 -- @include lib/deliver
+-- @include lib/through
 -- @include lib/new_links
 -- enqueue: saves jobs with all their dependencies, and puts those that may run where they can be claimed.
 --   KEYS   prefix
 --   ARGV   see lib/new_jobs
 --   reply  {'ok', cascades left} · {'duplicate', id} · {'unknown', id}
-
--- What another graph has saved behind a gate that is still closed may yet be given up.
-local function is_through(j)
-  return not (j.gate and gates.is_closed(j.gate))
-end
 
 new_jobs.read()
 local refusal = new_jobs.check(is_through) or new_links.check()

@@ -18,9 +18,7 @@ if other then
   return { 'duplicate', other }
 end
 gates.note_piece(gate, number)
-for _, queue in ipairs(queues) do
-  redis.call('SADD', PREFIX .. 'queues', queue)
-end
+register_queues(queues, 1, #queues)
 
 local list = ARGV
 if next(known) then

@@ -50,7 +50,7 @@ function cancel.some_members(cascade, budget)
   for i = 1, #page, 2 do
     local j = job.read(page[i])
     local is_spared = j.cleans_up and cascade.task == CANCEL
-    if not TERMINAL[j.status] and not is_spared and not j.deleting and not (j.gate and gates.is_closed(j.gate)) then
+    if not TERMINAL[j.status] and not is_spared and gates.is_visible(j) then
       cancel.one(j)
     end
     cascade.after = tonumber(page[i + 1])

@@ -1,6 +1,7 @@
 -- @include lib/remove
 -- @include lib/place
 -- @include lib/plain_jobs
+-- @include lib/through
 -- lib/gates: graphs that come in pieces. Until a gate is opened, its jobs stand in `gate:<id>` only, scored by the order
 -- in which they go through, and nobody sees them. The member `#` counts the pieces there are, below 0. In `gates` stands
 -- when an unfinished graph is given up. What a job spawns stands behind a gate too until its attempt is accepted; what the
@@ -15,13 +16,11 @@ local GATE_MS = 60 * 1000
 local PIECES = '#'
 local GIVEN_UP = 0 -- in place of the number of pieces
 
-function gates.is_closed(gate)
-  return redis.call('ZSCORE', PREFIX .. 'gates', gate) and true or false
-end
+gates.is_closed = is_closed
 
 -- Whether a job is there for others than the graph it comes with.
 function gates.is_visible(j)
-  return not j.deleting and not (j.gate and gates.is_closed(j.gate))
+  return not j.deleting and is_through(j)
 end
 
 -- Fields of a job, in the order of their names; nil if it is there for nobody yet, or no longer.
@@ -130,7 +129,7 @@ local LEAST, MOST = 8, 100
 local function take_over(ids)
   for id in pairs(ids) do
     local j = job.read(id)
-    if j.gate and gates.is_closed(j.gate) and not j.deleting then
+    if not is_through(j) and not j.deleting then
       redis.call('ZREM', key('gate', j.gate), id)
       job.drop(j, { 'gate' })
       place(j, edges.read_groups(edges.deciding(j)), {}, { left = true })

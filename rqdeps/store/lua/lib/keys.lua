@@ -1,4 +1,4 @@
--- lib/keys: the names of keys, signs that stand for values, and the server's clock: all that the shortest scripts need.
+-- lib/keys: the names of keys, which values have one, and the server's clock: all that the shortest scripts need.
 -- KEYS[1] is the prefix of every key of the deployment, such as `{rqdeps}:`.
 
 local PREFIX = KEYS[1]
@@ -10,9 +10,6 @@ local INLINE_BYTES = 64
 local function is_long(value)
   return #value > INLINE_BYTES or value == '@'
 end
-
--- In place of a nonce: the job that has the id already, if there is one, is this one.
-local ITSELF = '='
 
 local function key(kind, name)
   return PREFIX .. kind .. ':' .. name

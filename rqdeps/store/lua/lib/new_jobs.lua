@@ -1,4 +1,5 @@
 -- @include lib/move
+-- @include lib/arrivals
 -- lib/new_jobs: jobs to be, as `enqueue` and `stage` get them; checked before the first write, then saved with their edges.
 --   ARGV   again: 1 when a first sending may have arrived, else 0 · list of queue names to register
 --          number of jobs; for each:
@@ -60,45 +61,31 @@ local function may_be_there(j)
   return new_jobs.again or j.may_be_there
 end
 
--- Whether an earlier call may have saved any of the jobs, or another one has an id of theirs.
-local function are_some_there()
-  local keys = {}
-  for _, j in ipairs(new_jobs.all) do
-    if may_be_there(j) then
-      keys[#keys + 1] = key('job', j.id)
-    end
-  end
-  return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
-end
-
 -- Tells fresh jobs from saved ones. Returns the reply that refuses them, or nil. A job that an earlier sending has saved is
 -- left as it is, also if somebody deletes it already; but what is left of a graph that was given up is in the way of another
 -- with its jobs.
---   is_there  tells of a job that stands behind a gate whether it does
+--   is_there  see lib/arrivals
 function new_jobs.check(is_there)
-  local some_are_there = are_some_there()
+  local ids, nonces = {}, {}
   for _, j in ipairs(new_jobs.all) do
-    local known = {}
-    if some_are_there and may_be_there(j) then
-      known = redis.call('HMGET', key('job', j.id), 'status', 'nonce', 'gate', 'deleting')
-      local is_own = (known[2] or '') == j.nonce
-        and is_there({ gate = known[3], deleting = known[4] })
-      if known[1] and not is_own then
-        return { 'duplicate', j.id }
-      end
+    if may_be_there(j) then
+      ids[#ids + 1], nonces[#nonces + 1] = j.id, j.nonce
     end
-    if known[1] then
-      j.status = known[1]
-    else
+  end
+  local statuses, other = already_there(ids, nonces, is_there)
+  if other then
+    return { 'duplicate', other }
+  end
+  for _, j in ipairs(new_jobs.all) do
+    j.status = statuses[j.id]
+    if not j.status then
       new_jobs.fresh[#new_jobs.fresh + 1], new_jobs.by_id[j.id] = j, j
     end
   end
 end
 
 function new_jobs.register_queues()
-  for _, queue in ipairs(new_jobs.queues) do
-    redis.call('SADD', PREFIX .. 'queues', queue)
-  end
+  register_queues(new_jobs.queues, 1, #new_jobs.queues)
 end
 
 -- The fields of a fresh job's hash; the long ones are written.

@@ -1,4 +1,4 @@
--- @include lib/keys
+-- @include lib/arrivals
 -- lib/plain_jobs: jobs to be that have to do with no others and may run at once, which most are. They are born queued, by
 -- as little as that takes. In a list, each stands as
 --   id · nonce, see lib/new_jobs · queue · length of what follows · name, value, name, value, …
@@ -7,30 +7,19 @@ local plain_jobs = {}
 
 local BEFORE_FIELDS = 4
 
--- Which jobs of a part of a list an earlier sending, or an earlier call, has saved: a set of ids. Also returns the id of one
--- that is another job's, if there is one.
---   is_there  tells of a job that stands behind a gate whether it is there for others
+-- Which jobs of a part of a list are there already: their statuses by their ids. Also returns the id of one that is another
+-- job's, if there is one.
+--   is_there  see lib/arrivals
 function plain_jobs.known(list, first, last, again, is_there)
-  local keys, ids, nonces = {}, {}, {}
+  local ids, nonces = {}, {}
   local at = first
   while at <= last do
-    local id, nonce = list[at], list[at + 1]
-    if again or nonce ~= '' then
-      keys[#keys + 1], ids[#ids + 1], nonces[#nonces + 1] = key('job', id), id, nonce == ITSELF and '' or nonce
+    if again or list[at + 1] ~= '' then
+      ids[#ids + 1], nonces[#nonces + 1] = list[at], list[at + 1]
     end
     at = at + BEFORE_FIELDS + list[at + 3]
   end
-  local known, other = {}, nil
-  if #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0 then
-    for i, id in ipairs(ids) do
-      local facts = redis.call('HMGET', keys[i], 'status', 'nonce', 'gate', 'deleting')
-      local is_own = (facts[2] or '') == nonces[i]
-        and is_there({ gate = facts[3], deleting = facts[4] })
-      known[id] = facts[1] and true or nil
-      other = other or facts[1] and not is_own and id
-    end
-  end
-  return known, other
+  return already_there(ids, nonces, is_there)
 end
 
 -- The jobs of a part of a list that are not known, as a list.
