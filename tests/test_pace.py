@@ -22,9 +22,10 @@ def test_before_anything_is_known_a_horse_has_one_job():
 
 
 @pytest.mark.parametrize(
-    ("taken_ns", "depth"), [(0, 64), (20_000, 64), (40_000, 50), (100_000, 20), (MS, 2), (4 * MS, 2), (10 * MS, 1)]
+    ("taken_ns", "depth"),
+    [(0, 128), (20_000, 128), (40_000, 100), (100_000, 40), (MS, 4), (3 * MS, 2), (5 * MS, 2), (10 * MS, 1)],
 )
-def test_a_horse_has_two_milliseconds_of_work_or_two_jobs_that_are_not_long_and_64_at_most(taken_ns: int, depth: int):
+def test_a_horse_has_four_milliseconds_of_work_or_two_jobs_that_are_not_long_and_128_at_most(taken_ns: int, depth: int):
     assert pace_of(*[taken_ns] * 10).depth == depth
 
 

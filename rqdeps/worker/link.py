@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import select
 import selectors
 import time
 from collections.abc import Callable
@@ -73,6 +74,7 @@ class Link:
         self._on_refused = on_refused
         self._hear = hear
         self._requests: Wire | None = None
+        self._replies = select.poll()
         self._wakes: Wire | None = None
         self._inbox: Wire | None = None
         self._connecting: Connecting | None = None
@@ -112,6 +114,11 @@ class Link:
             self._on_request_ready()  # which finds out what the server may have said before it closed the connection
             return
         self._watch_for_room()
+
+    def wait_for_reply(self, seconds: float) -> None:
+        """Waits until the reply to a request begins to arrive, for so many seconds at most."""
+        if self._requests is not None and not self._requests.has_more_to_send:
+            self._replies.poll(seconds * 1000)
 
     def _on_request_ready(self) -> None:
         if self._requests is None:  # lost while the same events were handled
@@ -233,6 +240,7 @@ class Link:
             raise error
         self._requests, self._wakes, self._inbox = wires
         self._selector.register(self._requests, selectors.EVENT_READ, self._on_request_ready)
+        self._replies.register(self._requests, select.POLLIN)
         self._selector.register(self._wakes, selectors.EVENT_READ, self._on_wake_ready)
         self._selector.register(self._inbox, selectors.EVENT_READ, self._on_inbox_ready)
         self._await_message()
@@ -269,6 +277,8 @@ class Link:
         if self._connecting is not None:
             self._connecting.give_up()
             self._connecting = None
+        if self._requests is not None:
+            self._replies.unregister(self._requests)
         for wire in self._wires():
             # First, and in this order: a socket that another process has too stays in the loop when it is closed.
             self._selector.unregister(wire)

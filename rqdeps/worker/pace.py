@@ -1,10 +1,11 @@
-"""How many jobs a horse is given ahead: about two milliseconds of work, by what jobs have taken lately, or one job."""
+"""How many jobs a horse is given ahead: about four milliseconds of work, by what jobs have taken lately, or one job."""
 
 from __future__ import annotations
 
-#: How much work may wait in a horse's pipe, and how many jobs at most.
-_AHEAD_NS = 2_000_000
-_AHEAD_JOBS = 64
+#: How much work may wait in a horse's pipe, and how many jobs at most. A system with more to run than processors may
+#: let this worker, or the server, wait for longer than a millisecond.
+_AHEAD_NS = 4_000_000
+_AHEAD_JOBS = 128
 
 #: Behind a job of up to this length waits another in any case: the horse has it while the supervisor asks for more.
 _SHORT_NS = 5_000_000

@@ -36,6 +36,9 @@ _SETTLE_SECONDS = 0.005
 #: What it takes to hear, report, claim and hand out again, in seconds: horses must not run out of work meanwhile.
 _SELECT_SECONDS = 0.0001
 
+#: How many jobs are asked for at once: what the horses have must keep them busy while the server sees to so many.
+_ASKED_AT_ONCE = 48
+
 #: How long one that ends at once waits for the server to answer, in seconds.
 _HASTE_SECONDS = 1.0
 
@@ -86,8 +89,10 @@ class Supervisor:
             try:
                 while not self._is_over():
                     self._keep_horses()
+                    if len(self._holdings.ready) <= self._stable.idle:
+                        self._holdings.hand_out()
+                    self._talk()  # before many are handed out, which takes a while: the server works meanwhile
                     self._holdings.hand_out()
-                    self._talk()
                     self._wait()
                 self._say_goodbye()
             finally:
@@ -216,7 +221,7 @@ class Supervisor:
         return max(0, wanted)
 
     def _settle_and_claim(self) -> Request | None:
-        wanted = self._wants()
+        wanted = min(self._wants(), _ASKED_AT_ONCE)
         look = self._took_marker or (self._may_have_jobs and wanted > 0)
         if not look and not self._outcomes_are_due():
             return None
@@ -375,13 +380,19 @@ class Supervisor:
         self._asked_whether_to_end = False
 
     def _wait(self) -> None:
-        if (pause := self._stable.work_ahead() / 2 - _SELECT_SECONDS) > 0 and not self._holdings.ready:
-            # Each job's report by itself would wake this process: they are heard together while the horses have others.
-            time.sleep(min(pause, _SETTLE_SECONDS))
+        if not self._holdings.ready:
+            self._let_reports_gather()
         for key, _ in self._selector.select(self._time_to_wait()):
             key.data()
         if self._signals.may_have_lost_a_child():
             self._bury_dead()
+
+    def _let_reports_gather(self) -> None:
+        """Waits as long as nothing can be done about a job's report: each by itself would wake this process."""
+        if self._link.awaits_reply:
+            self._link.wait_for_reply(_SETTLE_SECONDS)
+        elif (pause := self._stable.work_ahead() / 2 - _SELECT_SECONDS) > 0:
+            time.sleep(min(pause, _SETTLE_SECONDS))
 
     def _time_to_wait(self) -> float:
         now = time.monotonic()
