@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypedDict
+from functools import partial
+from typing import Any, Final, NamedTuple, TypedDict
 
 from rqdeps.callbacks import NO_CALLBACKS, Callback, Callbacks
 from rqdeps.dependency import Dependency, DependsOn, Rule, check_rule, groups_of
@@ -167,37 +168,31 @@ class JobOptions:
         if not options:
             return NO_OPTIONS
         _refuse_unknown(options)
-        if options.get("rule") is not None and not spawns:
+        given = {name: value for name, value in options.items() if value is not None}
+        if "rule" in given and not spawns:
             raise ValueError(
                 "rule= says how a job joins what it spawns: to wait for others by a rule, give "
                 "depends_on=Dependency(jobs, rule=...)"
             )
-        job_id = options.get("job_id")
-        if _flag(options, "unique") and job_id is None:
+        flags = {name: _flag(name, value) for name, value in given.items() if name in _FLAGS}
+        if flags.get("unique") and "job_id" not in given:
             raise ValueError("unique=True is about the job_id; give one")
         groups = groups_of(
-            options.get("depends_on"),
-            run_after_failure=_flag(options, "run_after_failure"),
-            allow_partial_dependencies=_flag(options, "allow_partial_dependencies"),
+            given.get("depends_on"),
+            run_after_failure=flags.get("run_after_failure", False),
+            allow_partial_dependencies=flags.get("allow_partial_dependencies", False),
         )
-        at_front = _flag(options, "at_front") or _flag(options, "enqueue_at_front")
+        at_front = flags.get("at_front") or flags.get("enqueue_at_front")
+        read = {}
+        for name, value in given.items():
+            if reader := _READERS.get(name):
+                read[reader.attribute] = reader.read(value)
         return cls(
-            job_id=None if job_id is None else check_id(job_id),
-            timeout_ms=timeout_ms(options.get("job_timeout"), "job_timeout"),
-            result_ttl_ms=to_ms(options.get("result_ttl"), "result_ttl", forever=True),
-            failure_ttl_ms=to_ms(options.get("failure_ttl"), "failure_ttl", forever=True),
-            ttl_ms=_ttl_ms(options.get("ttl")),
-            description=_text(options.get("description"), "description"),
+            **read,
             groups=groups,
             at_front=at_front or any(group.enqueue_at_front for group in groups),
-            meta=_meta(options.get("meta")),
-            retry=Retry.of(options.get("retry")),
-            repeat=Repeat.of(options.get("repeat")),
-            fallback=Fallback.of(options.get("fallback")),
-            callbacks=Callbacks.of(options),
-            hold=_flag(options, "hold"),
-            queue=None if options.get("queue") is None else check_queue_name(options["queue"]),
-            rule=None if options.get("rule") is None else check_rule(options["rule"]),
+            callbacks=Callbacks.of(given),
+            hold=flags.get("hold", False),
         )
 
     def refuse_repeat(self, kind: str) -> None:
@@ -260,11 +255,10 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
             raise TypeError(f"there is no option {name!r}; the options are: {', '.join(sorted(ALL_OPTION_NAMES))}")
 
 
-def _flag(options: Mapping[str, Any], name: str) -> bool:
-    value = options.get(name)
-    if value is not None and not isinstance(value, bool):
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
         raise TypeError(f"{name} is True or False, not {value!r}")
-    return bool(value)
+    return value
 
 
 def timeout_ms(value: Duration | None, name: str) -> int | None:
@@ -307,6 +301,36 @@ def _meta(value: object) -> dict[str, Any] | None:
     if value is not None and not isinstance(value, dict):
         raise TypeError(f"meta is a dictionary, not {type(value).__name__}")
     return value or None
+
+
+#: The options that are True or False.
+_FLAGS: Final = frozenset(
+    {"unique", "run_after_failure", "allow_partial_dependencies", "at_front", "enqueue_at_front", "hold"}
+)
+
+
+class _Reader(NamedTuple):
+    """How an option is read, and which attribute of ``JobOptions`` it becomes."""
+
+    attribute: str
+    read: Callable[[Any], Any]
+
+
+#: The options that are read by themselves.
+_READERS: Final = {
+    "job_id": _Reader("job_id", check_id),
+    "job_timeout": _Reader("timeout_ms", partial(timeout_ms, name="job_timeout")),
+    "result_ttl": _Reader("result_ttl_ms", partial(to_ms, name="result_ttl", forever=True)),
+    "failure_ttl": _Reader("failure_ttl_ms", partial(to_ms, name="failure_ttl", forever=True)),
+    "ttl": _Reader("ttl_ms", _ttl_ms),
+    "description": _Reader("description", partial(_text, name="description")),
+    "meta": _Reader("meta", _meta),
+    "retry": _Reader("retry", Retry.of),
+    "repeat": _Reader("repeat", Repeat.of),
+    "fallback": _Reader("fallback", Fallback.of),
+    "queue": _Reader("queue", check_queue_name),
+    "rule": _Reader("rule", check_rule),
+}
 
 
 def at_ms(moment: datetime) -> int:

@@ -18,7 +18,7 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         DependencyCycleError: they would wait for each other in a circle.
     """
     job_ids = _distinct([job.id for job in jobs])
-    if not [job for job in jobs if job.groups]:  # most calls
+    if _are_in_order(jobs, job_ids):  # as in most calls
         return job_ids
     waits_for: dict[str, set[str]] = {}
     stands_in: dict[str, str] = {}
@@ -36,6 +36,19 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         return list(TopologicalSorter(waits_for).static_order())
     except CycleError as error:
         raise circle(list(reversed(error.args[1]))) from None
+
+
+def _are_in_order(jobs: Sequence[NewJob], job_ids: Sequence[str]) -> bool:
+    """Whether each job comes after all that it waits for, and none has another stand in for it."""
+    to_come = set(job_ids)
+    for job in jobs:
+        for group in job.groups:
+            if not to_come.isdisjoint([job_id for _, job_id in group.members]):
+                return False
+        if "fallback" in job.fields:
+            return False
+        to_come.remove(job.id)
+    return True
 
 
 def _distinct(job_ids: list[str]) -> list[str]:

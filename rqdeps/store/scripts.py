@@ -22,6 +22,9 @@ MOVE_COST = 6
 #: What a job costs that is new: it stands nowhere yet that it would have to leave.
 NEW_JOB_COST = 2
 
+#: How many edges cost 1 that come with their new job, and are written together.
+NEW_EDGES_FOR_ONE = 2
+
 #: What an edge costs that comes after its job: each is looked up and written by itself.
 FURTHER_EDGE_COST = 2
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text
-from rqdeps.store.scripts import NEW_JOB_COST
+from rqdeps.store.scripts import NEW_EDGES_FOR_ONE, NEW_JOB_COST
 
 #: In place of a nonce: nobody else can use the id, but an earlier call may have saved the job.
 ITSELF: Final = "="
@@ -61,7 +62,9 @@ class NewJob:
     @property
     def cost(self) -> int:
         """What it takes of the budget of one call."""
-        return NEW_JOB_COST + sum(len(group.members) for group in self.groups) if self.groups else NEW_JOB_COST
+        if not self.groups:
+            return NEW_JOB_COST
+        return NEW_JOB_COST + math.ceil(sum(len(group.members) for group in self.groups) / NEW_EDGES_FOR_ONE)
 
     @property
     def is_plain(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
 from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob, job_args, plain_job_args, read_refusal
-from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_JOB_COST
+from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_EDGES_FOR_ONE, NEW_JOB_COST
 
 #: The values of a job that is kept as it comes, its arguments and all others, have at most so many bytes together: they
 #: are copied once more.
@@ -139,28 +139,31 @@ def _places(jobs: Sequence[NewJob]) -> dict[str, int]:
 
 
 def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
+    cost = job.cost
+    rest: list[tuple[int, EdgeKind, str]] = []
+    if pieces[-1].cost and pieces[-1].cost + min(cost, budget) > budget:
+        pieces.append(Piece())
+    if cost > budget:
+        job, rest = _divided(job, (budget - NEW_JOB_COST) * NEW_EDGES_FOR_ONE)
     piece = pieces[-1]
-    if piece.cost and piece.cost + min(job.cost, budget) > budget:
-        piece = Piece()
-        pieces.append(piece)
-    if not job.groups:
-        piece.jobs.append(job)
-        piece.places.append(place)
-        piece.cost += NEW_JOB_COST
-        return
-    room = budget - piece.cost - NEW_JOB_COST
-    groups, rest = [], []
-    for number, group in enumerate(job.groups):
-        groups.append(NewGroup(group.rule, group.members[: max(room, 0)]))
-        rest += [(number, kind, job_id) for kind, job_id in group.members[max(room, 0) :]]
-        room -= len(group.members)
-    piece.jobs.append(replace(job, groups=groups))
+    piece.jobs.append(job)
     piece.places.append(place)
-    piece.cost += min(job.cost, max(budget - piece.cost, NEW_JOB_COST))
+    piece.cost += min(cost, budget)
     size = max(1, budget // FURTHER_EDGE_COST)
     for i in range(0, len(rest), size):
         edges = rest[i : i + size]
         pieces.append(Piece(further={job.id: edges}, cost=FURTHER_EDGE_COST * len(edges)))
+
+
+def _divided(job: NewJob, room: int) -> tuple[NewJob, list[tuple[int, EdgeKind, str]]]:
+    """A job with as many of its edges as there is room for, and the others, each with the number of its group."""
+    groups: list[NewGroup] = []
+    rest: list[tuple[int, EdgeKind, str]] = []
+    for number, group in enumerate(job.groups):
+        groups.append(NewGroup(group.rule, group.members[: max(room, 0)]))
+        rest += [(number, kind, job_id) for kind, job_id in group.members[max(room, 0) :]]
+        room -= len(group.members)
+    return replace(job, groups=groups), rest
 
 
 def stage(

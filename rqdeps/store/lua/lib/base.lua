@@ -55,10 +55,16 @@ function argument.texts(count)
   return unpack(ARGV, first, argument.position)
 end
 
+local AT_ONCE = 1000 -- which Lua can put into a table without looking at each
+
 -- A list: its length, then its elements.
 function argument.list()
+  local count = argument.number()
+  if count <= AT_ONCE then
+    return { argument.texts(count) }
+  end
   local list = {}
-  for i = 1, argument.number() do
+  for i = 1, count do
     list[i] = argument.text()
   end
   return list

@@ -27,8 +27,16 @@ function edges.count(group, outcome, kind, by)
   end
 end
 
+local last_register = {}
+
+-- Most registers that a call makes are alike.
 function edges.register(kind, group, epoch, outcome)
-  return kind .. ':' .. group .. ':' .. epoch .. ':' .. outcome
+  local last = last_register
+  if last.kind ~= kind or last.group ~= group or last.epoch ~= epoch or last.outcome ~= outcome then
+    last.kind, last.group, last.epoch, last.outcome = kind, group, epoch, outcome
+    last.text = table.concat({ kind, digits(group), digits(epoch), outcome }, ':')
+  end
+  return last.text
 end
 
 function edges.parse_register(text)
@@ -42,7 +50,7 @@ function edges.is_open(text)
 end
 
 function edges.group_text(g)
-  return table.concat({ g.rule, g.total, g.ok, g.bad, g.skip }, ':')
+  return table.concat({ g.rule, digits(g.total), digits(g.ok), digits(g.bad), digits(g.skip) }, ':')
 end
 
 function edges.parse_group(text)
