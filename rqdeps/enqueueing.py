@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from rqdeps.codec import Codec
@@ -26,6 +27,7 @@ from rqdeps.signing import Keyring, seal_payload
 from rqdeps.spawning import SpawnedGraph
 from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep
+from rqdeps.store.calls.call import Call, CallsToBe
 from rqdeps.store.calls.enqueue import enqueue
 from rqdeps.store.conversation import Conversation, ask, ask_all
 from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL, THROUGH_COST
@@ -284,12 +286,13 @@ def _stage_once(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -
 
 
 def _stage_pieces(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -> Conversation[None]:
-    calls = [
-        staging.stage(plan.gate, number, piece, new_queues=new_queues if number == 1 else (), spawner=plan.spawner)
-        for number, piece in enumerate(plan.pieces, 1)
-    ]
-    if again:  # the graph may have gone through after all, and its first job have been deleted since
-        calls = [call.again() for call in calls]
+    def stage(number: int) -> Call[None]:
+        new = new_queues if number == 1 else ()
+        call = staging.stage(plan.gate, number, plan.pieces[number - 1], new_queues=new, spawner=plan.spawner)
+        # The graph may have gone through after all, and its first job have been deleted since.
+        return call.again() if again else call
+
+    calls = CallsToBe([partial(stage, number) for number in range(1, len(plan.pieces) + 1)])
     try:
         for i in range(0, len(calls), PIECES_AT_ONCE):
             yield from ask_all(calls[i : i + PIECES_AT_ONCE])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any, TypeVar
@@ -313,7 +313,7 @@ def packed(command: Sequence[Argument]) -> bytes:
 
 def evaluate(connection: Any, calls: Sequence[Call[Any]], keys: Keys) -> list[Any]:
     """Sends calls over a connection and reads their replies, or the errors that came in place of them."""
-    replies = _replies(connection, [command_of(call, keys) for call in calls])
+    replies = _replies(connection, (command_of(call, keys) for call in calls))
     for _ in range(LOADINGS):
         if NoScriptError not in map(type, replies):
             break
@@ -350,10 +350,12 @@ class Loading:
             self._replies[i] = reply
 
 
-def _replies(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    for command in commands:
+def _replies(connection: Any, commands: Iterable[Command]) -> list[Any]:
+    sent = 0
+    for command in commands:  # the server is at work on one while the next is made
         connection.send_packed_command([packed(command)])
-    return [_reply(connection) for _ in commands]
+        sent += 1
+    return [_reply(connection) for _ in range(sent)]
 
 
 def _reply(connection: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -32,6 +32,34 @@ class Call(Generic[T]):
     def again(self) -> Call[T]:
         """The same call, to be sent after an earlier sending was left without a reply."""
         return self if self.args_again is None else replace(self, args=self.args_again)
+
+
+class CallsToBe(Sequence[Call[T]]):
+    """Calls that are made when they are first asked for, so that the server gets the first before the last is made.
+
+    Args:
+        makers: a function for each that makes it.
+    """
+
+    def __init__(self, makers: Sequence[Callable[[], Call[T]]]) -> None:
+        self._makers = makers
+        self._made: dict[int, Call[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, place: int) -> Call[T]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> CallsToBe[T]: ...
+
+    def __getitem__(self, place: int | slice) -> Call[T] | CallsToBe[T]:
+        if isinstance(place, slice):
+            return CallsToBe(self._makers[place])
+        if place not in self._made:
+            self._made[place] = self._makers[place]()
+        return self._made[place]
 
 
 def counted(values: Sequence[Argument]) -> list[Argument]:
