@@ -171,6 +171,8 @@ class Wire:
             if not data:
                 return WireLostError("the server closed the connection")
             self._reader.feed(data)
+            if len(data) < _PIECE and not isinstance(self._socket, ssl.SSLSocket):  # that was all
+                return None
 
     def _next_reply(self) -> tuple[Any] | None:
         """The next reply, if it is there as a whole."""

@@ -177,6 +177,8 @@ class Pipe:
                 except ValueError as error:
                     raise GarbledError("a frame came through the pipe that is no report") from error
                 yield number, report
+            if len(data) < _PIECE:  # that was all
+                return
 
     def close(self) -> None:
         """Closes the pipe for the supervisor."""

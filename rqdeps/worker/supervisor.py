@@ -380,7 +380,7 @@ class Supervisor:
         self._asked_whether_to_end = False
 
     def _wait(self) -> None:
-        if not self._holdings.ready:
+        if not self._holdings.ready and not self._holdings.runs_nothing:
             self._let_reports_gather()
         for key, _ in self._selector.select(self._time_to_wait()):
             key.data()
