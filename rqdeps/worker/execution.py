@@ -142,16 +142,17 @@ def limit_of(task: Task) -> TimeLimit:
 
 def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[], object], find: Find) -> _Returned:
     codec = store.codec
-    with limit_of(task) as limit:
+    with limit_of(task) as limit, EndingCopies() as copies:
         try:
-            with EndingCopies():
-                function = find(task.function, codec.allowed)
-                reads = codec.passing_on() if task.function == SPREAD else codec
-                args, kwargs = reads.decode_call(task.payload, OutputValues(task.outputs, reads).value_of)
+            function = find(task.function, codec.allowed)
+            reads = codec.passing_on() if task.function == SPREAD else codec
+            args, kwargs = reads.decode_call(task.payload, OutputValues(task.outputs, reads).value_of)
         except (NotAllowedError, SerializationError, ResultExpiredError) as error:
             raise _UnrunnableError from error
+        copies.end()
         on_imported()
-        value = call(function, args, kwargs, limit)
+        value = _called(function, args, kwargs, limit)
+        copies.end()
         try:
             data, outputs = codec.encode_result(value)
             graph = spawning.graph(outputs) if outputs or len(spawning) else None
@@ -164,10 +165,15 @@ def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[],
 class EndingCopies:
     """While entered, user code runs. It may fork, and both processes leave it: the copy ends, as only one may go on."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> EndingCopies:
         self._pid = os.getpid()
+        return self
 
     def __exit__(self, *exception: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ends this process if it is a copy, before it does what only one may."""
         if os.getpid() != self._pid:
             os._exit(0)
 
@@ -175,8 +181,12 @@ class EndingCopies:
 def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit) -> Any:
     """Calls a function of a user, which may be an ``async def``."""
     with EndingCopies():
-        value = function(*args, **kwargs)
-        return limit.complete(value) if value is not None and inspect.isawaitable(value) else value
+        return _called(function, args, kwargs, limit)
+
+
+def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], limit: TimeLimit) -> Any:
+    value = function(*args, **kwargs)
+    return limit.complete(value) if value is not None and inspect.isawaitable(value) else value
 
 
 def _stage(graph: SpawnedGraph, queue: str, store: Store) -> int:

@@ -117,6 +117,8 @@ class Report(NamedTuple):
         facts = _FACTS.pack(
             kind, self.duration_ns, took_ns, self.delay_ms, self.pieces, self.wait_status, is_true, size
         )
+        if not self.error_names:  # as with nearly all
+            return facts + self.value
         return b"".join((facts, self.value, _BETWEEN_NAMES.join(name.encode() for name in self.error_names)))
 
     @classmethod

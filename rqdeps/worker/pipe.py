@@ -195,17 +195,15 @@ class Pipe:
         """Closes what only the supervisor needs. Called in the horse."""
         self.frames.close()
         self._turns.close()
-        self._own = self._identities()
+        self._ends = (self._horse_frames.fileno(), self._horse_turns.fileno(), self.kept.fileno())
+        self._own = identities(self._ends)
 
     def is_whole(self) -> bool:
         """Whether its descriptors are what they were; a job may have closed them, and used their numbers anew."""
         try:
-            return self._identities() == self._own
+            return identities(self._ends) == self._own
         except OSError:
             return False
-
-    def _identities(self) -> list[tuple[int, int]]:
-        return identities(end.fileno() for end in (self._horse_frames, self._horse_turns, self.kept))
 
     def next_task(self) -> tuple[int, Task] | None:
         """Waits for a turn, and returns the task that has it; ``None`` when the supervisor is gone."""

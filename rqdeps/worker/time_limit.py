@@ -38,7 +38,7 @@ class TimeLimit:
         self.is_over = False
 
     def __enter__(self) -> TimeLimit:
-        self._is_set = self._timeout_ms >= 0 and threading.current_thread() is threading.main_thread()
+        self._is_set = self._timeout_ms >= 0 and threading.get_ident() == threading.main_thread().ident
         if self._is_set:
             self._previous = set_handler(signal.SIGALRM, self._on_alarm)
             self._set_at = time.monotonic()
