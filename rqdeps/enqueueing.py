@@ -28,7 +28,7 @@ from rqdeps.spawning import SpawnedGraph
 from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep
 from rqdeps.store.calls.call import Call, CallsToBe
-from rqdeps.store.calls.enqueue import enqueue
+from rqdeps.store.calls.enqueue import cost_of, enqueue
 from rqdeps.store.conversation import Conversation, ask, ask_all
 from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL, THROUGH_COST
 
@@ -161,7 +161,7 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
         return
     order = order_of(jobs)
     new_queues = registered.new_among({job.queue for job in jobs})
-    if sum(job.cost for job in jobs) <= BUDGET:
+    if cost_of(jobs) <= BUDGET:
         left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))), 1
     else:
         left, steps = (yield from _stage(staging.plan(jobs, order), new_queues)), len(jobs) * THROUGH_COST // BUDGET

@@ -22,8 +22,8 @@ MOVE_COST = 6
 #: What a job costs that is new: it stands nowhere yet that it would have to leave.
 NEW_JOB_COST = 2
 
-#: How many edges cost 1 that come with their new job, and are written together.
-NEW_EDGES_FOR_ONE = 2
+#: How many edges cost 1 that lie between new jobs of one call: neither end has to be looked up, or written by itself.
+NEAR_EDGES_FOR_ONE = 2
 
 #: What an edge costs that comes after its job: each is looked up and written by itself.
 FURTHER_EDGE_COST = 2

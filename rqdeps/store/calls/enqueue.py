@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text
-from rqdeps.store.scripts import NEW_EDGES_FOR_ONE, NEW_JOB_COST
+from rqdeps.store.scripts import NEAR_EDGES_FOR_ONE, NEW_JOB_COST
 
 #: In place of a nonce: nobody else can use the id, but an earlier call may have saved the job.
 ITSELF: Final = "="
@@ -59,12 +59,16 @@ class NewJob:
     delay_ms: int | None = None
     groups: Sequence[NewGroup] = field(default_factory=tuple)
 
-    @property
-    def cost(self) -> int:
-        """What it takes of the budget of one call."""
+    def cost_among(self, others: Container[str]) -> int:
+        """What it takes of the budget of one call.
+
+        Args:
+            others: the ids of new jobs that come with it.
+        """
         if not self.groups:
             return NEW_JOB_COST
-        return NEW_JOB_COST + math.ceil(sum(len(group.members) for group in self.groups) / NEW_EDGES_FOR_ONE)
+        near = [job_id in others for group in self.groups for _, job_id in group.members]
+        return NEW_JOB_COST + near.count(False) + math.ceil(near.count(True) / NEAR_EDGES_FOR_ONE)
 
     @property
     def is_plain(self) -> bool:
@@ -80,6 +84,12 @@ class NewJob:
     def goes_to_front(self) -> bool:
         """Whether it goes to the front of its queue."""
         return "at_front" in self.fields
+
+
+def cost_of(jobs: Sequence[NewJob]) -> int:
+    """What it would take of the budget to enqueue jobs in one call."""
+    together = {job.id for job in jobs}
+    return sum(job.cost_among(together) for job in jobs)
 
 
 def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[int]:

@@ -10,7 +10,10 @@ from typing import Any
 from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
 from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob, job_args, plain_job_args, read_refusal
-from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_EDGES_FOR_ONE, NEW_JOB_COST
+from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_JOB_COST
+
+#: A dependency that comes after its job: number of the group, kind and id.
+FurtherEdge = tuple[int, EdgeKind, str]
 
 #: The values of a job that is kept as it comes, its arguments and all others, have at most so many bytes together: they
 #: are copied once more.
@@ -32,7 +35,7 @@ class Piece:
 
     jobs: list[NewJob] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
-    further: dict[str, list[tuple[int, EdgeKind, str]]] = field(default_factory=dict)
+    further: dict[str, list[FurtherEdge]] = field(default_factory=dict)
     cost: int = 0
     is_plain: bool = False
 
@@ -90,14 +93,13 @@ def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | Non
     by_id = {job.id: job for job in jobs}
     gate = _gate_of(jobs, spawner)
     joined = {} if spawner is None else _joined(spawner)
-    pieces = [Piece()]
+    cut = _Cut(budget)
     for job_id in order:
         if job_id in by_id:
-            _add(pieces, by_id[job_id], places[job_id], budget)
+            cut.add(by_id[job_id], places[job_id])
         if job_id in joined:
-            pieces[-1].further.setdefault(gate, []).append(joined[job_id])
-            pieces[-1].cost += FURTHER_EDGE_COST
-    return Plan(gate, pieces, jobs[0].id, spawner)
+            cut.join(gate, joined[job_id])
+    return Plan(gate, cut.pieces, jobs[0].id, spawner)
 
 
 def _is_small_and_plain(job: NewJob) -> bool:
@@ -124,7 +126,7 @@ def _gate_named(named: str) -> str:
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
-def _joined(spawner: Spawner) -> dict[str, tuple[int, EdgeKind, str]]:
+def _joined(spawner: Spawner) -> dict[str, FurtherEdge]:
     """The edges from the spawner to what it joins, by the id of that."""
     return {
         job_id: (number, kind, job_id) for number, group in enumerate(spawner.groups) for kind, job_id in group.members
@@ -138,27 +140,60 @@ def _places(jobs: Sequence[NewJob]) -> dict[str, int]:
     return {job.id: place for place, job in enumerate([*others, *front], 1)}
 
 
-def _add(pieces: list[Piece], job: NewJob, place: int, budget: int) -> None:
-    cost = job.cost
-    rest: list[tuple[int, EdgeKind, str]] = []
-    if pieces[-1].cost and pieces[-1].cost + min(cost, budget) > budget:
-        pieces.append(Piece())
-    if cost > budget:
-        job, rest = _divided(job, (budget - NEW_JOB_COST) * NEW_EDGES_FOR_ONE)
-    piece = pieces[-1]
-    piece.jobs.append(job)
-    piece.places.append(place)
-    piece.cost += min(cost, budget)
-    size = max(1, budget // FURTHER_EDGE_COST)
-    for i in range(0, len(rest), size):
-        edges = rest[i : i + size]
-        pieces.append(Piece(further={job.id: edges}, cost=FURTHER_EDGE_COST * len(edges)))
+class _Cut:
+    """Cuts a graph into pieces.
+
+    Args:
+        budget: what each may cost.
+
+    Attributes:
+        pieces: those that there are so far.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._begin()
+        self.pieces = [self._last]
+
+    def _begin(self) -> None:
+        self._last = Piece()
+        self._together: set[str] = set()
+
+    def _next(self) -> None:
+        self._begin()
+        self.pieces.append(self._last)
+
+    def add(self, job: NewJob, place: int) -> None:
+        """Adds a job, to the last piece if it fits."""
+        cost = job.cost_among(self._together)
+        if self._last.cost and self._last.cost + min(cost, self._budget) > self._budget:
+            self._next()
+            cost = job.cost_among(())
+        rest: list[FurtherEdge] = []
+        if cost > self._budget:
+            job, rest = _divided(job, max(self._budget - NEW_JOB_COST, 0))
+            cost = self._budget
+        self._last.jobs.append(job)
+        self._last.places.append(place)
+        self._last.cost += cost
+        self._together.add(job.id)
+        size = max(1, self._budget // FURTHER_EDGE_COST)
+        for i in range(0, len(rest), size):
+            edges = rest[i : i + size]
+            self._next()
+            self._last.further[job.id] = edges
+            self._last.cost = FURTHER_EDGE_COST * len(edges)
+
+    def join(self, gate: str, edge: FurtherEdge) -> None:
+        """Adds to the last piece that the job which spawns the graph joins a job of it."""
+        self._last.further.setdefault(gate, []).append(edge)
+        self._last.cost += FURTHER_EDGE_COST
 
 
-def _divided(job: NewJob, room: int) -> tuple[NewJob, list[tuple[int, EdgeKind, str]]]:
+def _divided(job: NewJob, room: int) -> tuple[NewJob, list[FurtherEdge]]:
     """A job with as many of its edges as there is room for, and the others, each with the number of its group."""
     groups: list[NewGroup] = []
-    rest: list[tuple[int, EdgeKind, str]] = []
+    rest: list[FurtherEdge] = []
     for number, group in enumerate(job.groups):
         groups.append(NewGroup(group.rule, group.members[: max(room, 0)]))
         rest += [(number, kind, job_id) for kind, job_id in group.members[max(room, 0) :]]
