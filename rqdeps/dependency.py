@@ -196,7 +196,8 @@ def groups_of(
     rule = _rule_of_shorthand(run_after_failure, allow_partial_dependencies, items, groups)
     if bare:
         groups.insert(0, Dependency(bare, rule=rule))
-    _refuse_repeats([job_id for group in groups for job_id in group.job_ids])
+    if len(groups) > 1:
+        _refuse_repeats([job_id for group in groups for job_id in group.job_ids])
     return tuple(groups)
 
 
@@ -237,16 +238,14 @@ def _several(jobs: Any) -> list[Any]:
 
 def _id_of(job: object) -> str:
     job_id = job if isinstance(job, str) else getattr(job, "id", None)
+    if isinstance(job_id, str):
+        return job_id
     if isinstance(job, Awaitable):
         raise TypeError(f"{job!r} is no job yet: await it first")
-    if not isinstance(job_id, str):
-        raise TypeError(f"{job!r} is no job to depend on: pass a Job, its id, or a Dependency")
-    return job_id
+    raise TypeError(f"{job!r} is no job to depend on: pass a Job, its id, or a Dependency")
 
 
 def _refuse_repeats(job_ids: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for job_id in job_ids:
-        if job_id in seen:
-            raise ValueError(f"job {job_id!r} is named twice in depends_on; a job stands in one group only")
-        seen.add(job_id)
+    if len(set(job_ids)) < len(job_ids):
+        twice = next(job_id for place, job_id in enumerate(job_ids) if job_id in job_ids[:place])
+        raise ValueError(f"job {twice!r} is named twice in depends_on; a job stands in one group only")

@@ -14,6 +14,9 @@ def groups_of_options(options: JobOptions, outputs: Sequence[Output]) -> tuple[N
     wanted = {output.job_id: output for output in outputs}
     groups = []
     for dependency in options.groups:
+        if not wanted:  # as of most jobs
+            groups.append(NewGroup(dependency.rule, [("dependency", job_id) for job_id in dependency.job_ids]))
+            continue
         members: list[tuple[EdgeKind, str]] = []
         for job_id in dependency.job_ids:
             output = wanted.pop(job_id, None)

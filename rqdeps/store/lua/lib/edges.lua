@@ -53,9 +53,17 @@ function edges.group_text(g)
   return table.concat({ g.rule, digits(g.total), digits(g.ok), digits(g.bad), digits(g.skip) }, ':')
 end
 
+local parsed = {}
+
+-- Many groups that a call reads are alike.
 function edges.parse_group(text)
-  local rule, total, ok, bad, skip = string.match(text, '^([%a_]+):(%d+):(%d+):(%d+):(%d+)$')
-  return { rule = rule, total = tonumber(total), ok = tonumber(ok), bad = tonumber(bad), skip = tonumber(skip) }
+  local g = parsed[text]
+  if not g then
+    local rule, total, ok, bad, skip = string.match(text, '^([%a_]+):(%d+):(%d+):(%d+):(%d+)$')
+    g = { rule = rule, total = tonumber(total), ok = tonumber(ok), bad = tonumber(bad), skip = tonumber(skip) }
+    parsed[text] = g
+  end
+  return { rule = g.rule, total = g.total, ok = g.ok, bad = g.bad, skip = g.skip }
 end
 
 -- All groups of a job, given how many there are and the text of the first.
