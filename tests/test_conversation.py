@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from redis import Redis
 from rqdeps import NoSuchJobError, Queue
 from rqdeps.store import Conversation, Store
 from rqdeps.store.calls import reads
+from rqdeps.store.calls.call import Call, CallsToBe
 from rqdeps.store.conversation import ask, ask_all
 
 
@@ -83,3 +85,48 @@ def test_a_conversation_that_is_interrupted_cleans_up(q: Queue, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         q.store.perform(talk())
     assert cleaned_up == [True]
+
+
+def test_calls_to_be_are_made_once_and_in_order() -> None:
+    made: list[str] = []
+
+    def make(job_id: str) -> Call[Any]:
+        made.append(job_id)
+        return reads.watch(job_id)
+
+    calls = CallsToBe([lambda job_id=job_id: make(job_id) for job_id in "abc"])
+    assert len(calls) == 3
+    assert made == []
+    assert calls[1] is calls[1]
+    assert [call.args[0] for call in calls] == ["a", "b", "c"]
+    assert made == ["b", "a", "c"]
+    assert [call.args[0] for call in calls[1:]] == ["b", "c"]
+    with pytest.raises(IndexError):
+        calls[3]
+
+
+def test_the_server_is_at_work_on_a_call_while_the_next_is_made(q: Queue, valkey: Redis) -> None:
+    job = q.enqueue(samples.anything)
+
+    def next_call() -> Call[Any]:
+        deadline = time.monotonic() + 10
+        while valkey.hget(f"{{rqdeps}}:job:{job.id}", "meta") is None:
+            assert time.monotonic() < deadline, "the first call was not sent yet"
+        return reads.watch(job.id)
+
+    calls = CallsToBe[Any]([lambda: reads.save_meta(job.id, b"j{}"), next_call])
+    assert q.store.run_all(calls)[1] == "queued"
+
+
+def test_calls_to_be_are_sent_again_whole(q: Queue, valkey: Redis) -> None:
+    """The connection breaks before the last of them is made."""
+    jobs = [q.enqueue(samples.anything) for _ in range(3)]
+    breaks = iter([False, True, False])
+
+    def make(job_id: str) -> Call[Any]:
+        if next(breaks):
+            valkey.client_kill_filter(_type="normal", skipme=True)  # over a connection of its own
+        return reads.watch(job_id)
+
+    calls = CallsToBe([lambda job_id=job.id: make(job_id) for job in jobs])
+    assert q.store.run_all(calls) == ["queued"] * 3

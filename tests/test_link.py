@@ -190,6 +190,19 @@ def test_messages_are_heard_one_after_the_other_and_after_a_break(valkey: Redis,
         loop.run_until(lambda expected=times_lost + 1: loop.times_lost == expected and loop.link.is_free)
 
 
+def test_a_reply_is_waited_for_until_it_comes_or_the_time_is_over(valkey: Redis, loop: Loop) -> None:
+    loop.run_until(lambda: loop.link.is_free)
+    replies: list[Any] = []
+    loop.link.request(reads.fetch(["none"]), replies.append)
+    began_at = time.monotonic()
+    loop.link.wait_for_reply(10)
+    assert time.monotonic() - began_at < 5
+    loop.run_until(lambda: bool(replies))
+    began_at = time.monotonic()
+    loop.link.wait_for_reply(0.05)  # nothing was asked
+    assert 0.04 < time.monotonic() - began_at < 5
+
+
 class Silence:
     """A server that takes connections, and answers once the test has it do so."""
 

@@ -373,11 +373,10 @@ def test_a_plain_job_is_one_key_with_few_fields(queue: Queue):
     assert [found for found in client.scan_iter() if job.id.encode() in found] == [key.encode()]
 
 
-def test_a_graph_of_100_jobs_is_one_call(queue: Queue, counter: Counter):
+def test_a_graph_of_100_jobs_with_five_dependencies_each_is_one_call(queue: Queue, counter: Counter):
     datas = [Queue.prepare_data(samples.anything)]
     for place in range(1, 100):
-        above = [datas[place - 1], *([datas[place // 2]] if place // 2 < place - 1 else [])]
-        datas.append(Queue.prepare_data(samples.anything, depends_on=above))
+        datas.append(Queue.prepare_data(samples.anything, depends_on=datas[max(0, place - 5) : place]))
     jobs = queue.enqueue_many(datas)
     assert counter.commands()["evalsha"] == 1
     assert statuses(queue.store, [job.id for job in jobs]) == ["queued"] + ["deferred"] * 99

@@ -76,6 +76,36 @@ def test_leases_are_renewed_before_anything_else_is_claimed(supervisor: Supervis
     assert next_script(supervisor) == "settle"
 
 
+def test_no_more_is_asked_for_at_once_than_the_horses_can_wait_for(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(supervisor._stable, "capacity", lambda: 500)
+    supervisor._took_marker = True
+    request = supervisor._next_request()
+    assert request is not None
+    _, _, want, *_ = request[0].args
+    assert want == 48
+
+
+@pytest.mark.parametrize(("ready", "first"), [(1, "give"), (30, "settle")])
+def test_the_server_is_asked_before_many_jobs_are_handed_out(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, ready: int, first: str
+):
+    """What an idle horse waits for comes first."""
+    done: list[str] = []
+    claim = Claimed("a", "default", 1, 1, 0, 0, "steps.nothing", b"", None, "", False)
+    supervisor._holdings.ready.extend(Held.of(claim, now=time.monotonic(), begins=True) for _ in range(ready))
+    monkeypatch.setattr(type(supervisor._stable), "idle", 1)
+    monkeypatch.setattr(supervisor._stable, "capacity", lambda: 100)
+    monkeypatch.setattr(supervisor._stable, "give", lambda jobs: done.append("give") or [])
+    monkeypatch.setattr(supervisor, "_talk", lambda: done.append("settle"))
+    monkeypatch.setattr(supervisor, "_wait", supervisor._signals.stop)
+    monkeypatch.setattr(supervisor, "_keep_horses", lambda: None)
+    monkeypatch.setattr(supervisor, "_say_goodbye", lambda: None)
+    supervisor.run()
+    assert done[:2] == sorted(["give", "settle"], key=first.__ne__)
+
+
 def test_once_told_that_none_is_left_it_carries_on_no_more(supervisor: Supervisor):
     hears(supervisor, cascades_left=3)
     supervisor._on_cascaded(0)
