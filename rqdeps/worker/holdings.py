@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rqdeps.errors import HorseDiedError, JobStoppedError
@@ -243,6 +243,12 @@ class Holdings:
         if not held.is_stopping:
             held.is_stopping = True
             self._end(held)
+
+    def stop_claims(self, wanted: Collection[tuple[str, int]]) -> None:
+        """Stops jobs that a person wants stopped, as far as they are still held under these claims (id and fence)."""
+        for held, _ in self.all():
+            if (held.claim.id, held.claim.fence) in wanted:
+                self.stop(held)
 
     def _end(self, held: Held) -> None:
         for waiting in (self.ready, self.fetching):
