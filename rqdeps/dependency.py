@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn, Protocol, get_args
@@ -247,5 +248,5 @@ def _id_of(job: object) -> str:
 
 def _refuse_repeats(job_ids: Sequence[str]) -> None:
     if len(set(job_ids)) < len(job_ids):
-        twice = next(job_id for place, job_id in enumerate(job_ids) if job_id in job_ids[:place])
+        twice = next(job_id for job_id, times in Counter(job_ids).items() if times > 1)
         raise ValueError(f"job {twice!r} is named twice in depends_on; a job stands in one group only")
