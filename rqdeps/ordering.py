@@ -18,7 +18,7 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         DependencyCycleError: they would wait for each other in a circle.
     """
     job_ids = _distinct([job.id for job in jobs])
-    if _are_in_order(jobs, job_ids):  # as in most calls
+    if not [job for job in jobs if job.groups] or _are_in_order(jobs, job_ids):  # as in most calls
         return job_ids
     waits_for: dict[str, set[str]] = {}
     stands_in: dict[str, str] = {}

@@ -88,8 +88,9 @@ class NewJob:
 
 def cost_of(jobs: Sequence[NewJob]) -> int:
     """What it would take of the budget to enqueue jobs in one call."""
-    together = {job.id for job in jobs}
-    return sum(job.cost_among(together) for job in jobs)
+    waiting = [job for job in jobs if job.groups]
+    together = {job.id for job in jobs} if waiting else ()
+    return NEW_JOB_COST * (len(jobs) - len(waiting)) + sum([job.cost_among(together) for job in waiting])
 
 
 def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[int]:
