@@ -90,6 +90,23 @@ def test_no_more_is_asked_for_at_once_than_the_horses_can_wait_for(agenda: Agend
     assert want == 48
 
 
+def test_all_that_is_wanted_is_asked_for_where_the_way_to_the_server_takes_the_time(
+    agenda: Agenda, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(agenda._stable, "capacity", lambda: 500)
+    settled = Settled(statuses=[], released=[], claimed=[], cascades_left=0, has_more=True)
+    wanted = []
+    for seconds in (0.0, 0.02, 0.0, 0.0):
+        agenda._took_marker = True
+        request = agenda.next_request()
+        assert request is not None
+        call, then = request
+        wanted.append(call.args[2])
+        time.sleep(seconds)
+        then(settled)
+    assert wanted == [48, 48, 500, 48]
+
+
 def test_once_told_that_none_is_left_it_carries_on_no_more(agenda: Agenda):
     hears(agenda, cascades_left=3)
     agenda._on_cascaded(0)

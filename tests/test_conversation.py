@@ -130,3 +130,11 @@ def test_calls_to_be_are_sent_again_whole(q: Queue, valkey: Redis) -> None:
 
     calls = CallsToBe([lambda job_id=job.id: make(job_id) for job in jobs])
     assert q.store.run_all(calls) == ["queued"] * 3
+
+
+def test_an_error_of_who_makes_a_call_is_not_taken_for_the_end() -> None:
+    def fail() -> Call[Any]:
+        raise IndexError("of the maker")
+
+    with pytest.raises(IndexError, match="of the maker"):
+        list(CallsToBe([lambda: reads.watch("a"), fail]))

@@ -24,8 +24,10 @@ log = logging.getLogger("rqdeps.worker")
 #: How long an outcome waits at most to be reported together with others, in seconds.
 SETTLE_SECONDS = 0.005
 
-#: How many jobs are asked for at once: what the horses have must keep them busy while the server sees to so many.
+#: How many jobs are asked for at once: what the horses have must keep them busy while the server sees to so many. Where
+#: a reply takes so long, in seconds, that it is the way to the server, as many are asked for as are wanted.
 _ASKED_AT_ONCE = 48
+_NEAR_SECONDS = 0.005
 
 #: A call, and what gets its result.
 Request = tuple[Call[Any], Callable[[Any], None]]
@@ -58,6 +60,7 @@ class Agenda:
         self._took_marker = False
         self._asked_whether_to_end = False
         self._renewal_looked_at = 0.0
+        self._server_is_near = True
         self.is_ending = False
         self.cascades_left = 0
         self.left_to_do = True
@@ -102,13 +105,14 @@ class Agenda:
         return max(0, wanted)
 
     def _settle_and_claim(self) -> Request | None:
-        wanted = min(self._wants(), _ASKED_AT_ONCE)
+        wanted = min(self._wants(), _ASKED_AT_ONCE) if self._server_is_near else self._wants()
         look = self._took_marker or (self._may_have_jobs and wanted > 0)
         if not look and not self._outcomes_are_due():
             return None
         begin = min(wanted, max(0, self._stable.idle - len(self._holdings.ready)))
         self._took_marker = False
         self._holder.asks(wanted)
+        asked_at = time.monotonic()
         call = claims.settle(
             self._holdings.report(),
             holder=self._holder.name,
@@ -118,7 +122,12 @@ class Agenda:
             begin=begin,
             look=look,
         )
-        return call, lambda settled: self._on_settled(settled, begin=begin, looked=look)
+
+        def then(settled: Settled) -> None:
+            self._server_is_near = time.monotonic() - asked_at < _NEAR_SECONDS
+            self._on_settled(settled, begin=begin, looked=look)
+
+        return call, then
 
     def _outcomes_are_due(self) -> bool:
         ended = self._holdings.ended

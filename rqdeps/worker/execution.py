@@ -158,6 +158,7 @@ def _run(task: Task, store: Store, spawning: Spawning, on_imported: Callable[[],
             graph = spawning.graph(outputs) if outputs or len(spawning) else None
         except SerializationError as error:
             raise _UnrunnableError from error
+        copies.end()
         pieces = 0 if graph is None else _stage(graph, task.queue, store)
     return _Returned(value, data, bool(outputs), pieces)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, overload
 
@@ -47,6 +47,11 @@ class CallsToBe(Sequence[Call[T]]):
 
     def __len__(self) -> int:
         return len(self._makers)
+
+    def __iter__(self) -> Iterator[Call[T]]:
+        return map(
+            self.__getitem__, range(len(self))
+        )  # that of a sequence would take an IndexError of a maker for the end
 
     @overload
     def __getitem__(self, place: int) -> Call[T]: ...
