@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn, Protocol, get_args
+
+from rqdeps.ids import repeated
 
 #: When a group of dependencies lets the job run that waits for them.
 Rule = Literal[
@@ -247,6 +248,5 @@ def _id_of(job: object) -> str:
 
 
 def _refuse_repeats(job_ids: Sequence[str]) -> None:
-    if len(set(job_ids)) < len(job_ids):
-        twice = next(job_id for job_id, times in Counter(job_ids).items() if times > 1)
+    if (twice := repeated(job_ids)) is not None:
         raise ValueError(f"job {twice!r} is named twice in depends_on; a job stands in one group only")

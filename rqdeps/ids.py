@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -98,3 +100,10 @@ def check_queue_name(name: object) -> str:
     if not name.isprintable() or not 1 <= len(name.encode()) <= 64 or " " in name:  # noqa: PLR2004
         raise ValueError(f"{name!r} can't be a queue's name: names are 1 to 64 bytes of text without white space")
     return name
+
+
+def repeated(ids: Sequence[str]) -> str | None:
+    """The first id that stands twice among several; ``None`` if none does."""
+    if len(set(ids)) == len(ids):
+        return None
+    return next(each for each, times in Counter(ids).items() if times > 1)

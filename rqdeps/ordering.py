@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 
+from rqdeps.ids import repeated
 from rqdeps.store.calls.changes import circle
 from rqdeps.store.calls.enqueue import NewJob
 
@@ -17,7 +17,9 @@ def order_of(jobs: Sequence[NewJob]) -> list[str]:
         ValueError: two of them have the same id.
         DependencyCycleError: they would wait for each other in a circle.
     """
-    job_ids = _distinct([job.id for job in jobs])
+    job_ids = [job.id for job in jobs]
+    if (twice := repeated(job_ids)) is not None:
+        raise ValueError(f"two jobs of one call have the id {twice!r}")
     if not [job for job in jobs if job.groups] or _are_in_order(jobs, job_ids):  # as in most calls
         return job_ids
     waits_for: dict[str, set[str]] = {}
@@ -49,11 +51,3 @@ def _are_in_order(jobs: Sequence[NewJob], job_ids: Sequence[str]) -> bool:
             return False
         to_come.remove(job.id)
     return True
-
-
-def _distinct(job_ids: list[str]) -> list[str]:
-    """The ids, of which none may come twice."""
-    if len(set(job_ids)) < len(job_ids):
-        twice = next(job_id for job_id, times in Counter(job_ids).items() if times > 1)
-        raise ValueError(f"two jobs of one call have the id {twice!r}")
-    return job_ids

@@ -105,13 +105,18 @@ class Agenda:
         return max(0, wanted)
 
     def _settle_and_claim(self) -> Request | None:
-        wanted = min(self._wants(), _ASKED_AT_ONCE) if self._server_is_near else self._wants()
+        wanted = self._wants()
+        if self._server_is_near:
+            wanted = min(wanted, _ASKED_AT_ONCE)
         look = self._took_marker or (self._may_have_jobs and wanted > 0)
         if not look and not self._outcomes_are_due():
             return None
         begin = min(wanted, max(0, self._stable.idle - len(self._holdings.ready)))
         self._took_marker = False
         self._holder.asks(wanted)
+        return self._settle(wanted, begin=begin, look=look)
+
+    def _settle(self, wanted: int, *, begin: int, look: bool) -> Request:
         asked_at = time.monotonic()
         call = claims.settle(
             self._holdings.report(),
@@ -270,12 +275,4 @@ class Agenda:
 
         This worker may have taken their markers: the look puts them back, so that others look for jobs.
         """
-        call = claims.settle(
-            self._holdings.report(),
-            holder=self._holder.name,
-            lease_ms=self._options.lease_ms,
-            queues=self._options.queues,
-            want=0,
-            begin=0,
-        )
-        return call, lambda settled: self._on_settled(settled, begin=0, looked=True)
+        return self._settle(0, begin=0, look=True)

@@ -49,9 +49,8 @@ class CallsToBe(Sequence[Call[T]]):
         return len(self._makers)
 
     def __iter__(self) -> Iterator[Call[T]]:
-        return map(
-            self.__getitem__, range(len(self))
-        )  # that of a sequence would take an IndexError of a maker for the end
+        # That of a sequence would take an IndexError of a maker for the end.
+        return map(self.__getitem__, range(len(self)))
 
     @overload
     def __getitem__(self, place: int) -> Call[T]: ...

@@ -152,15 +152,12 @@ class _Cut:
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._begin()
-        self.pieces = [self._last]
-
-    def _begin(self) -> None:
-        self._last = Piece()
-        self._together: set[str] = set()
+        self.pieces: list[Piece] = []
+        self._next()
 
     def _next(self) -> None:
-        self._begin()
+        self._last = Piece()
+        self._together: set[str] = set()  # the ids of its jobs
         self.pieces.append(self._last)
 
     def add(self, job: NewJob, place: int) -> None:
@@ -171,7 +168,7 @@ class _Cut:
             cost = job.cost_among(())
         rest: list[FurtherEdge] = []
         if cost > self._budget:
-            job, rest = _divided(job, max(self._budget - NEW_JOB_COST, 0))
+            job, rest = _divided(job, self._budget - NEW_JOB_COST)
             cost = self._budget
         self._last.jobs.append(job)
         self._last.places.append(place)

@@ -5,8 +5,7 @@
 local ITSELF = '='
 
 -- The statuses, by their ids, of those of some jobs to be that are there, as an earlier sending, or an earlier call, has saved
--- them. Also returns the first of these ids that is
--- another job's, if there is one.
+-- them. Also returns the first of these ids that is another job's, if there is one.
 --   nonces    those of the jobs to be, in the order of their ids
 --   is_there  tells of a job that stands behind a gate whether it is there for others
 local function already_there(ids, nonces, is_there)
