@@ -40,7 +40,8 @@ FEW_FACTS: Final = ("function",)
 
 #: What is read of jobs that are to be shown.
 ALL_FACTS: Final = (
-    *("function", "description", "created_at", "started_at", "ended_at", "attempt", "holder", "workflow"),
+    *("function", "description", "attempt", "holder", "workflow"),
+    *("created_at", "enqueued_at", "started_at", "ended_at"),
 )
 
 
@@ -118,8 +119,13 @@ class FoundJob:
         return self.facts["workflow"] or None
 
     def at(self, name: str) -> datetime | None:
-        """One of its times, such as ``"created_at"``."""
+        """One of its times, such as ``"started_at"``."""
         return stored_moment(self.facts[name] or None)
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was enqueued first."""
+        return self.at("created_at") or self.at("enqueued_at")
 
 
 @dataclass(frozen=True)

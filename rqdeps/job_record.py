@@ -265,7 +265,7 @@ class JobRecord:
     @property
     def created_at(self) -> datetime | None:
         """When the job was enqueued first, by the server's clock, as are all times."""
-        return self._time("created_at")
+        return self._time("created_at") or self.enqueued_at
 
     @property
     def enqueued_at(self) -> datetime | None:

@@ -212,7 +212,8 @@ class Follower:
             wanted = (job.status, job.epoch, job.attempt, job.failures, job.deaths, job.policy, job.gate, job.queue)
             found = (
                 stored.status,
-                *(stored.number(name) for name in ("epoch", "attempt", "failures", "deaths")),
+                stored.epoch,
+                *(stored.number(name) for name in ("attempt", "failures", "deaths")),
                 stored.fields["deleting"].partition(":")[0] if "deleting" in stored.fields else None,
                 stored.fields.get("gate"),
                 stored.queue,

@@ -94,6 +94,8 @@ def test_all_that_is_wanted_is_asked_for_where_the_way_to_the_server_takes_the_t
     agenda: Agenda, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(agenda._stable, "capacity", lambda: 500)
+    clock = time.monotonic()
+    monkeypatch.setattr("rqdeps.worker.agenda.time.monotonic", lambda: clock)
     settled = Settled(statuses=[], released=[], claimed=[], cascades_left=0, has_more=True)
     wanted = []
     for seconds in (0.0, 0.02, 0.0, 0.0):
@@ -102,7 +104,7 @@ def test_all_that_is_wanted_is_asked_for_where_the_way_to_the_server_takes_the_t
         assert request is not None
         call, then = request
         wanted.append(call.args[2])
-        time.sleep(seconds)
+        clock += seconds
         then(settled)
     assert wanted == [48, 48, 500, 48]
 

@@ -154,10 +154,24 @@ def test_options_have_the_names_they_have_in_rq(q: Queue, connection: Redis):
 def test_options_left_out_are_not_stored(q: Queue, connection: Redis):
     job = q.enqueue(steps.nothing, ttl=None, meta=None, retry=0, depends_on=None, description=None, at_front=False)
     assert set(facts(connection, job)) == {
-        *("status", "queue", "function", "payload", "epoch"),
-        *("created_at", "enqueued_at"),
+        *("status", "queue", "function", "payload", "enqueued_at"),
     }
     assert (job.timeout, job.meta, job.retries_left, job.dependency_ids) == (180.0, {}, 0, [])
+
+
+def test_a_job_that_is_queued_again_keeps_the_time_of_its_creation(fq: Queue, fake: Redis):
+    job = fq.enqueue(steps.nothing)
+    assert job.created_at == job.enqueued_at is not None
+    fake.hincrby(f"{{rqdeps}}:job:{job.id}", "enqueued_at", -5000)
+    job.refresh()
+    created = job.created_at
+    for life in (2, 3):
+        job.cancel()
+        job.requeue()
+        job.refresh()
+        assert (job.is_queued, facts(fake, job)["epoch"]) == (True, str(life))
+        assert job.created_at == created
+        assert job.enqueued_at >= created + timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("name", ["job_timeout", "result_ttl", "failure_ttl", "ttl"])

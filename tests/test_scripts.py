@@ -364,7 +364,7 @@ def test_a_plain_job_is_one_key_with_few_fields(queue: Queue):
     hands, client = HandWorker(queue.store), queue.store.client
     (job,) = queue.enqueue_many([Queue.prepare_data(samples.anything)])
     key = queue.store.keys.prefix + f"job:{job.id}"
-    before = {"status", "queue", "epoch", "created_at", "enqueued_at", "function", "payload"}
+    before = {"status", "queue", "enqueued_at", "function", "payload"}
     assert {name.decode() for name in client.hkeys(key)} == before
     assert hands.claim(1) == [job.id]
     hands.finish(job.id)

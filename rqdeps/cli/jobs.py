@@ -118,7 +118,7 @@ def _plain(job: FoundJob) -> dict[str, Any]:
         "function": job.function or None,
         "description": job.facts["description"] or None,
         "since": time_text(job.since),
-        "created_at": time_text(job.at("created_at")),
+        "created_at": time_text(job.created_at),
         "started_at": time_text(job.at("started_at")),
         "ended_at": time_text(job.at("ended_at")),
         "attempt": job.attempt,

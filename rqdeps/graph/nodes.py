@@ -93,6 +93,7 @@ class GraphNode:
         text = texts.get
         status, function, description = JobStatus(texts["status"]), text("function", ""), text("description", "")
         started, returned, ended = (stored_moment(text(name)) for name in ("started_at", "returned_at", "ended_at"))
+        queued = stored_moment(text("enqueued_at"))
         mapped, progress, reason = mapped_by(function, description), text("progress"), text("reason", "")
         if returned is None and status is JobStatus.FINISHED and not reason:  # with a reason, a person had it skipped
             returned = ended
@@ -105,8 +106,8 @@ class GraphNode:
             queue=text("queue", ""),
             attempt=int(text("attempt", 0)),
             runs=_runs(runs, status, started, returned) if started is not None else (),
-            created_at=stored_moment(text("created_at")),
-            queued_at=stored_moment(text("enqueued_at")),
+            created_at=stored_moment(text("created_at")) or queued,
+            queued_at=queued,
             scheduled_for=stored_moment(text("scheduled_for")),
             ended_at=ended,
             progress=Progress.read(progress) if progress else None,

@@ -77,6 +77,16 @@ class StoredJob:
         return self.fields.get("status", "")
 
     @property
+    def epoch(self) -> int:
+        """Which of its lives it is in; the first goes without saying. -1 if it is no number."""
+        return self.number("epoch") if "epoch" in self.fields else 1
+
+    @property
+    def created_at(self) -> int:
+        """When it was saved: unless that is said, when it was queued. 0 if nothing is said, -1 if it is no number."""
+        return self.number("created_at" if "created_at" in self.fields else "enqueued_at")
+
+    @property
     def queue(self) -> str:
         """Its queue."""
         return self.fields.get("queue", "")
@@ -166,7 +176,7 @@ class Data:
         job, dependency = self.jobs.get(edges.job_id), self.jobs.get(dependency_id)
         if job is None or dependency is None or edges.job_id in self.dependents(dependency_id):
             return dependency
-        is_later = dependency.number("created_at") >= job.number("created_at")
+        is_later = dependency.created_at >= job.created_at
         is_done_with_it = edges.registers[dependency_id].outcome != "" or job.is_being_deleted
         return None if is_later and is_done_with_it else dependency
 
@@ -184,7 +194,7 @@ class Data:
             if fallback is None:
                 return outcome
             told = self.edges[fallback.id].registers.get(job.id) if fallback.id in self.edges else None
-            if told is None or (told.epoch, told.outcome) != (job.number("epoch"), "failed"):
+            if told is None or (told.epoch, told.outcome) != (job.epoch, "failed"):
                 return ""
             job, outcome = fallback, fallback.own_outcome
         return outcome
@@ -213,7 +223,7 @@ class Data:
         """Whether an entry of a queue still counts."""
         job_id, _, epoch = entry.rpartition(":")
         job = self.jobs.get(job_id)
-        return job is not None and job.status == "queued" and job.queue == queue and job.fields.get("epoch") == epoch
+        return job is not None and job.status == "queued" and job.queue == queue and str(job.epoch) == epoch
 
     def live_entries(self, queue: str) -> set[str]:
         """The entries of a queue that still count."""

@@ -93,8 +93,10 @@ def check_jobs(data: Data) -> Iterator[str]:
             yield f"job {job.id}: {job.status!r} is no status"
         if job.queue not in data.queues:
             yield f"job {job.id}: its queue {job.queue!r} is not in queues"
-        if job.number("epoch") < 1:
+        if job.epoch < 1:
             yield f"job {job.id}: its epoch is {job.fields.get('epoch')!r}"
+        if job.created_at <= 0:
+            yield f"job {job.id}: nothing says when it was created"
         if job.number("failures") > job.number("retries") + 1:
             yield f"job {job.id}: {job.number('failures')} failures with {job.number('retries')} retries"
         if job.status in TERMINAL and job.number("ended_at") <= 0:

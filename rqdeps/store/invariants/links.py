@@ -95,7 +95,7 @@ def check_registers(data: Data) -> Iterator[str]:
                     yield f"job {job_id}: is {job.status}, and waits for {dependency_id}, which does not exist any more"
                 continue
             if _is_on_the_way(data, dependency_id, job_id):
-                if register.epoch > dependency.number("epoch"):
+                if register.epoch > dependency.epoch:
                     yield f"job {job_id}: knows {dependency_id} in epoch {register.epoch}, and that is yet to come"
                 continue
             if dependency.is_being_deleted:
@@ -103,10 +103,10 @@ def check_registers(data: Data) -> Iterator[str]:
                     yield f"job {job_id}: waits for {dependency_id}, which goes without having told it"
                 continue
             outcome = data.outcome(dependency, register.kind)
-            if (register.epoch, register.outcome) != (dependency.number("epoch"), outcome):
+            if (register.epoch, register.outcome) != (dependency.epoch, outcome):
                 yield (
                     f"job {job_id}: knows {dependency_id} as {register.outcome or 'open'} in epoch {register.epoch}; "
-                    f"it is {dependency.status} in epoch {dependency.number('epoch')}"
+                    f"it is {dependency.status} in epoch {dependency.epoch}"
                     f"{_stood_in(dependency, outcome)}, and nobody is on the way"
                 )
 
@@ -139,7 +139,7 @@ def check_verdicts(data: Data) -> Iterator[str]:
             yield f"job {job.id}: is {job.status}, and its dependencies make it {demanded}"
         # What was met once may be reopened later, which is a new epoch; released is released. A person may have had a
         # job run in spite of its rules, which is a new epoch of the job, or treated it as finished.
-        is_first_life = job.number("epoch") == 1 and all(each.epoch == 1 for each in edges.registers.values())
+        is_first_life = job.epoch == 1 and all(each.epoch == 1 for each in edges.registers.values())
         was_skipped = job.status == "finished" and job.number("attempt") == 0
         was_released = job.status in RELEASED or job.has_run
         if was_released and is_first_life and not was_skipped and demanded != "queued":

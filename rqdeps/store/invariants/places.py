@@ -38,7 +38,7 @@ def check_queues(data: Data) -> Iterator[str]:
     entries_of = {queue: set(entries) for queue, entries in data.of_queue["queue"].items()}
     for job in data.jobs.values():
         if job.status == "queued":
-            entry = f"{job.id}:{job.fields.get('epoch')}"
+            entry = f"{job.id}:{job.epoch}"
             if entry not in entries_of.get(job.queue, ()):
                 yield f"job {job.id}: is queued, and has no entry in queue:{job.queue}"
     for queue in data.queues:

@@ -1,6 +1,9 @@
 -- @include lib/keys
 -- lib/base: what nearly all scripts need: registries, numbers as text, ARGV read from left to right.
 
+-- The epoch of a job whose hash says none.
+local FIRST_EPOCH = 1
+
 local registries = {}
 
 -- The key of the registry of a queue's jobs with this status. A call asks for few of them, and often.

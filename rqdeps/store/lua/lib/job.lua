@@ -9,7 +9,7 @@ local TERMINAL = {
 
 -- What a job's numbers are where its hash has none. All fields that are read as numbers stand here.
 local NUMBERS = {
-  epoch = 0, fence = 0, attempt = 0, failures = 0, deaths = 0, retries = 0, linked = 0, scheduled_for = 0,
+  epoch = FIRST_EPOCH, fence = 0, attempt = 0, failures = 0, deaths = 0, retries = 0, linked = 0, scheduled_for = 0,
 }
 local OF_A_JOB = { __index = NUMBERS }
 

@@ -60,6 +60,10 @@ local function move(j, status, fields, how)
     redis.call(how.front and 'LPUSH' or 'RPUSH', registry('queue', j.queue), j.id .. ':' .. j.epoch)
     wake.mark(j.queue)
     time_field = 'enqueued_at'
+    if j.enqueued_at and not j.created_at then -- until now, that was when it was created
+      fields[#fields + 1] = 'created_at'
+      fields[#fields + 1] = j.enqueued_at
+    end
   elseif TERMINAL[status] then
     redis.call('ZADD', registry(status, j.queue), retention_due(j, status, now), j.id)
     time_field = 'ended_at'
@@ -79,6 +83,10 @@ local function move(j, status, fields, how)
   end
   if j.ttl and time_field and status ~= 'queued' then -- the wait is over
     transitions.stop_timer(j)
+  end
+  if not j.status and status ~= 'queued' then
+    fields[#fields + 1] = 'created_at'
+    fields[#fields + 1] = digits(now)
   end
   if time_field then
     fields[#fields + 1] = time_field

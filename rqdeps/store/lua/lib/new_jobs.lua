@@ -29,7 +29,7 @@ local function read_groups(count)
 end
 
 -- What a job is that nothing is said of.
-local OF_A_NEW_JOB = { __index = { epoch = 1, attempt = 0, linked = 0, scheduled_for = 0 } }
+local OF_A_NEW_JOB = { __index = { epoch = FIRST_EPOCH, attempt = 0, linked = 0, scheduled_for = 0 } }
 
 local function read_job()
   local id, nonce, queue, delay, count = argument.texts(5)
@@ -88,9 +88,9 @@ function new_jobs.register_queues()
   register_queues(new_jobs.queues, 1, #new_jobs.queues)
 end
 
--- The fields of a fresh job's hash; the long ones are written.
+-- The fields of a fresh job's hash, but for its status and times; the long ones are written.
 function new_jobs.fields_of(j)
-  local fields = { 'queue', j.queue, 'epoch', '1', 'created_at', digits(now) }
+  local fields = { 'queue', j.queue }
   for f = 1, #j.given, 2 do
     job.put(fields, j.id, j.given[f], j.given[f + 1])
   end

@@ -57,8 +57,7 @@ function plain_jobs.save(list, first, last, known)
     at = fields + list[at + 3]
     if not known[id] then
       put_long(id, list, fields, at - 1)
-      redis.call('HSET', key('job', id), 'status', 'queued', 'queue', queue, 'epoch', 1, 'created_at', time, 'enqueued_at',
-        time, unpack(list, fields, at - 1))
+      redis.call('HSET', key('job', id), 'status', 'queued', 'queue', queue, 'enqueued_at', time, unpack(list, fields, at - 1))
       if nonce ~= '' and nonce ~= ITSELF then
         redis.call('HSET', key('job', id), 'nonce', nonce)
       end
