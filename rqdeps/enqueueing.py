@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from itertools import chain, islice, starmap
 from typing import Any
 
 from rqdeps.codec import Codec
@@ -28,7 +28,7 @@ from rqdeps.spawning import SpawnedGraph
 from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep
 from rqdeps.store.calls.call import Call, CallsToBe
-from rqdeps.store.calls.enqueue import cost_of, enqueue
+from rqdeps.store.calls.enqueue import enqueue, fit_one_call
 from rqdeps.store.conversation import Conversation, ask, ask_all
 from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL, THROUGH_COST
 
@@ -161,7 +161,7 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
         return
     order = order_of(jobs)
     new_queues = registered.new_among({job.queue for job in jobs})
-    if cost_of(jobs) <= BUDGET:
+    if fit_one_call(jobs, BUDGET):
         left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))), 1
     else:
         left, steps = (yield from _stage(staging.plan(jobs, order), new_queues)), len(jobs) * THROUGH_COST // BUDGET
@@ -192,10 +192,10 @@ def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues)
     new_queues = registered.new_among({job.queue for job in jobs})
     plan = staging.plan(jobs, order_of(jobs), spawner=graph.spawner)
     try:
-        yield from _stage_pieces(plan, new_queues, again=False)
+        pieces = yield from _stage_pieces(plan, new_queues, again=False)
     except GraphAbandonedError as error:
         yield from _give_up(error.gate)
-        yield from _stage_pieces(plan, new_queues, again=False)
+        pieces = yield from _stage_pieces(plan, new_queues, again=False)
     registered.remember(new_queues)
     if graph.others:  # from here on, whoever else adds dependencies sees these
         try:
@@ -203,7 +203,7 @@ def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues)
         except DependencyCycleError:
             yield from _give_up(plan.gate)
             raise
-    return len(plan.pieces)
+    return pieces
 
 
 def enqueue_job(job: JobRecord, queue: str, registered: RegisteredQueues) -> Conversation[None]:
@@ -281,24 +281,27 @@ def _stage(plan: staging.Plan, new_queues: Sequence[str]) -> Conversation[int]:
 
 
 def _stage_once(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -> Conversation[int]:
-    yield from _stage_pieces(plan, new_queues, again=again)
-    return (yield from ask(staging.open_gate(plan)))
+    pieces = yield from _stage_pieces(plan, new_queues, again=again)
+    return (yield from ask(staging.open_gate(plan, pieces)))
 
 
-def _stage_pieces(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -> Conversation[None]:
-    def stage(number: int) -> Call[None]:
+def _stage_pieces(plan: staging.Plan, new_queues: Sequence[str], *, again: bool) -> Conversation[int]:
+    """Stages the pieces of a graph. Returns how many these are."""
+
+    def stage(number: int, piece: staging.Piece) -> Call[int]:
         new = new_queues if number == 1 else ()
-        call = staging.stage(plan.gate, number, plan.pieces[number - 1], new_queues=new, spawner=plan.spawner)
+        call = staging.stage(plan.gate, number, piece, new_queues=new, spawner=plan.spawner)
         # The graph may have gone through after all, and its first job have been deleted since.
         return call.again() if again else call
 
-    calls = CallsToBe([partial(stage, number) for number in range(1, len(plan.pieces) + 1)])
+    staged, calls = 0, starmap(stage, enumerate(plan.cut(), 1))
     try:
-        for i in range(0, len(calls), PIECES_AT_ONCE):
-            yield from ask_all(calls[i : i + PIECES_AT_ONCE])
+        for first in calls:
+            *_, staged = yield from ask_all(CallsToBe(chain([first], islice(calls, PIECES_AT_ONCE - 1))))
     except (DuplicateJobError, NoSuchJobError):
         yield from _give_up(plan.gate)
         raise
+    return staged
 
 
 def _give_up(gate: str) -> Conversation[None]:

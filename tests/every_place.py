@@ -103,7 +103,7 @@ def stage_in_two(queue: Queue, name: str, *, opens: bool) -> None:
     for number, piece in enumerate(plan.pieces, 1):
         queue.store.run(staging.stage(name, number, piece, new_queues=()))
     if opens:
-        queue.store.run(staging.open_gate(plan))
+        queue.store.run(staging.open_gate(plan, len(plan.pieces)))
 
 
 def stage_plain(queue: Queue, name: str) -> None:

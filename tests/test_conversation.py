@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -94,15 +96,33 @@ def test_calls_to_be_are_made_once_and_in_order() -> None:
         made.append(job_id)
         return reads.watch(job_id)
 
-    calls = CallsToBe([lambda job_id=job_id: make(job_id) for job_id in "abc"])
-    assert len(calls) == 3
+    calls = CallsToBe(make(job_id) for job_id in "abc")
     assert made == []
-    assert calls[1] is calls[1]
-    assert [call.args[0] for call in calls] == ["a", "b", "c"]
-    assert made == ["b", "a", "c"]
+    first = next(iter(calls))
+    assert made == ["a"]
+    assert [call.args[0] for call in calls] == ["a", "b", "c"] == made
+    assert (len(calls), calls[0] is first, made) == (3, True, ["a", "b", "c"])
     assert [call.args[0] for call in calls[1:]] == ["b", "c"]
     with pytest.raises(IndexError):
         calls[3]
+
+
+def test_calls_to_be_that_were_left_in_the_middle_go_on_where_they_were() -> None:
+    made: list[str] = []
+
+    def make() -> Iterator[Call[Any]]:
+        for job_id in "abcd":
+            made.append(job_id)
+            yield reads.watch(job_id)
+
+    together = make()
+    calls = CallsToBe(islice(together, 3))
+    for call in calls:
+        if call.args[0] == "b":
+            break
+    assert made == ["a", "b"]
+    assert [call.args[0] for call in calls] == ["a", "b", "c"] == made
+    assert [call.args[0] for call in CallsToBe(together)] == ["d"]
 
 
 def test_the_server_is_at_work_on_a_call_while_the_next_is_made(q: Queue, valkey: Redis) -> None:
@@ -114,7 +134,7 @@ def test_the_server_is_at_work_on_a_call_while_the_next_is_made(q: Queue, valkey
             assert time.monotonic() < deadline, "the first call was not sent yet"
         return reads.watch(job.id)
 
-    calls = CallsToBe[Any]([lambda: reads.save_meta(job.id, b"j{}"), next_call])
+    calls = CallsToBe[Any](make() for make in (lambda: reads.save_meta(job.id, b"j{}"), next_call))
     assert q.store.run_all(calls)[1] == "queued"
 
 
@@ -128,7 +148,7 @@ def test_calls_to_be_are_sent_again_whole(q: Queue, valkey: Redis) -> None:
             valkey.client_kill_filter(_type="normal", skipme=True)  # over a connection of its own
         return reads.watch(job_id)
 
-    calls = CallsToBe([lambda job_id=job.id: make(job_id) for job in jobs])
+    calls = CallsToBe(make(job.id) for job in jobs)
     assert q.store.run_all(calls) == ["queued"] * 3
 
 
@@ -137,4 +157,4 @@ def test_an_error_of_who_makes_a_call_is_not_taken_for_the_end() -> None:
         raise IndexError("of the maker")
 
     with pytest.raises(IndexError, match="of the maker"):
-        list(CallsToBe([lambda: reads.watch("a"), fail]))
+        list(CallsToBe(make() for make in (lambda: reads.watch("a"), fail)))

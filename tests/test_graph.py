@@ -493,7 +493,7 @@ def test_jobs_that_are_staged_are_not_seen(q: Queue) -> None:
     assert (set(graph.nodes), graph.edges, graph.is_whole) == ({"root"}, [], True)
     with pytest.raises(NoSuchJobError):
         Job[Any]("staged", q.store).graph()
-    q.store.run(staging.open_gate(plan))
+    q.store.run(staging.open_gate(plan, len(plan.pieces)))
     maintain(q.store)
     assert edges(root.graph()) == {("root", "staged", "dependency")}
 

@@ -113,7 +113,7 @@ def staged(q: Queue, *, hold: bool = False) -> tuple[staging.Plan, list[str]]:
 def test_a_held_job_can_be_released_while_its_graph_still_goes_through_the_gate(q: Queue, hands: HandWorker):
     plan, ids = staged(q, hold=True)
     with budget(1):
-        assert q.store.run(staging.open_gate(plan)) == 1
+        assert q.store.run(staging.open_gate(plan, len(plan.pieces))) == 1
     q.store.run(changes.release([ids[2]]))
     check_invariants(q.store.client)
     assert hands.claim() == [ids[2]]

@@ -166,7 +166,7 @@ def coming(q: Queue) -> list[str]:
         plan = staging.plan(jobs, order_of(jobs), budget=3)
         for number, piece in enumerate(plan.pieces, 1):
             q.store.run(staging.stage(plan.gate, number, piece, new_queues=["default"]))
-        q.store.run(staging.open_gate(plan))
+        q.store.run(staging.open_gate(plan, len(plan.pieces)))
     return [job.id for job in jobs]
 
 

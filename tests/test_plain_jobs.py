@@ -206,7 +206,7 @@ def test_nothing_of_them_is_there_before_the_gate_opens(q: Queue, connection: Re
     assert hands.claim() == [outside.id]
     with pytest.raises(NoSuchJobError):
         q.enqueue(samples.anything, depends_on=datas[0].id)
-    q.store.run(staging.open_gate(plan))
+    q.store.run(staging.open_gate(plan, len(plan.pieces)))
     maintain(q.store)
     assert hands.claim() == [each.id for each in datas]
 
@@ -224,7 +224,7 @@ def test_what_a_dead_client_leaves_is_discarded_after_a_while(q: Queue, connecti
     maintain(q.store)
     assert stored(connection) == before
     with pytest.raises(GraphGivenUpError):
-        q.store.run(staging.open_gate(plan))
+        q.store.run(staging.open_gate(plan, len(plan.pieces)))
     q.enqueue_many(datas)
     assert status_of(q, datas) == ["queued"] * len(datas)
 
@@ -249,7 +249,7 @@ def test_what_an_earlier_call_has_saved_is_not_made_anew(q: Queue, hands: HandWo
         hands.finish(each.id)
     plan = stage(q, datas)
     Job(datas[2].id, q.store).delete()
-    q.store.run(staging.open_gate(plan))
+    q.store.run(staging.open_gate(plan, len(plan.pieces)))
     maintain(q.store)
     assert status_of(q, datas) == ["queued", "finished", None, *["queued"] * (2 * PIECE - 3)]
 
@@ -283,10 +283,10 @@ def test_a_gate_may_be_opened_again_while_it_lets_them_through(q: Queue, connect
     datas = [data() for _ in range(3 * PIECE)]
     plan = stage(q, datas)
     with budget(2 * NEW_JOB_COST):
-        assert q.store.run(staging.open_gate(plan)) == 1
+        assert q.store.run(staging.open_gate(plan, len(plan.pieces))) == 1
         check_invariants(connection)
         assert q.job_ids == [each.id for each in datas[:2]]
-        assert q.store.run(staging.open_gate(plan)) == 1
+        assert q.store.run(staging.open_gate(plan, len(plan.pieces))) == 1
         q.enqueue_many(datas)
     assert q.job_ids == [each.id for each in datas]
 
@@ -298,7 +298,7 @@ def test_none_of_them_may_have_gone_through_when_the_gate_is_opened_again(q: Que
     plan = stage(q, datas)
     connection.zrem("{rqdeps}:gates", plan.gate)
     connection.zadd("{rqdeps}:cascades", {f"gate:{plan.gate}": 0})  # as an open gate stands there
-    assert q.store.run(staging.open_gate(plan)) == 1
+    assert q.store.run(staging.open_gate(plan, len(plan.pieces))) == 1
     maintain(q.store)
     assert q.job_ids == [each.id for each in datas]
 
@@ -352,7 +352,7 @@ def test_one_that_another_graph_has_saved_and_never_completes_is_not_lost(q: Que
     jobs = [each.new_job("default") for each in (datas[0], *(data(at_front=True) for _ in range(PIECE)))]
     others = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
     q.store.run(staging.stage(others.gate, 1, others.pieces[0], new_queues=()))
-    q.store.run(staging.open_gate(plan))
+    q.store.run(staging.open_gate(plan, len(plan.pieces)))
     check_invariants(connection)
     time_out(connection)
     maintain(q.store)
@@ -380,5 +380,5 @@ def test_a_list_without_a_whole_job_does_not_hold_the_server(connection: Redis) 
     queue = Queue(connection=connection)
     plan = stage(queue, [data() for _ in range(2)])
     connection.rpop(f"{{rqdeps}}:plain:{plan.gate}", 9)
-    assert queue.store.run(staging.open_gate(plan)) == 1
+    assert queue.store.run(staging.open_gate(plan, len(plan.pieces))) == 1
     connection.flushall()

@@ -113,7 +113,7 @@ def open_gate(queue: Queue) -> dict[str, int]:
     planned = plan(queue)
     for number, piece in enumerate(planned.pieces, 1):
         queue.store.run(staging.stage(planned.gate, number, piece, new_queues=["default"]))
-    assert queue.store.run(staging.open_gate(planned))
+    assert queue.store.run(staging.open_gate(planned, len(planned.pieces)))
     return {"queued": WIDTH, "deferred": 1}
 
 

@@ -72,7 +72,7 @@ def stage(queue: Queue, datas: Sequence[EnqueueData], pieces: int | None = None)
 
 
 def open_gate(queue: Queue, plan: staging.Plan) -> None:
-    queue.store.run(staging.open_gate(plan))
+    queue.store.run(staging.open_gate(plan, len(plan.pieces)))
     maintain(queue.store)
 
 
@@ -331,7 +331,7 @@ def test_what_a_dead_client_leaves_is_discarded_after_a_while(q: Queue, connecti
     assert stored(connection) == before
     if pieces is None:
         with pytest.raises(GraphGivenUpError):
-            q.store.run(staging.open_gate(plan))
+            q.store.run(staging.open_gate(plan, len(plan.pieces)))
     q.enqueue_many(datas)
     assert status_of(q, datas) == ["deferred", "queued", *["deferred"] * 8, "queued"]
 
@@ -610,7 +610,7 @@ def test_a_gate_lets_its_jobs_through_step_by_step(valkey: Redis) -> None:
     datas.append(data(depends_on=datas[:12]))
     plan = stage(queue, datas)
     with budget(4):
-        assert queue.store.run(staging.open_gate(plan))
+        assert queue.store.run(staging.open_gate(plan, len(plan.pieces)))
         first = status_of(queue, datas)
         assert "created" in first
         assert "queued" in first
@@ -634,7 +634,7 @@ def test_the_same_graph_may_be_enqueued_again_while_its_gate_opens(valkey: Redis
     datas = chain(12)
     plan = stage(queue, datas)
     with budget(4):
-        assert queue.store.run(staging.open_gate(plan))
+        assert queue.store.run(staging.open_gate(plan, len(plan.pieces)))
         queue.enqueue_many(datas)
         maintain(queue.store)
     assert status_of(queue, datas) == ["queued", *["deferred"] * 11]

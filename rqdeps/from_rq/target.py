@@ -10,9 +10,9 @@ from rqdeps.enqueueing import carry_on_cascades, enqueue_datas
 from rqdeps.reading import fetch_fields
 from rqdeps.store import Conversation, Store
 from rqdeps.store.calls import changes, staging
-from rqdeps.store.calls.enqueue import cost_of
+from rqdeps.store.calls.enqueue import fit_one_call
 from rqdeps.store.conversation import ask
-from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
+from rqdeps.store.scripts import JOBS_PER_CALL
 
 
 class Standing(Enum):
@@ -54,7 +54,7 @@ class Target:
     def gate_of(self, datas: Sequence[EnqueueData]) -> str:
         """The gate behind which ``stage`` gathers jobs that take several calls; empty if one is enough."""
         jobs = [data.new_job("default") for data in datas]
-        return staging.plan(jobs, ()).gate if cost_of(jobs) > BUDGET else ""
+        return "" if fit_one_call(jobs) else staging.plan(jobs, ()).gate
 
     def stage(self, datas: Sequence[EnqueueData]) -> None:
         """Saves held jobs, all or none. Raises what ``Queue.enqueue_many`` raises."""

@@ -34,7 +34,7 @@ THROUGH_COST = 2
 #: How many jobs one call claims, or reports, at most.
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 
-_INCLUDE = re.compile(r"^-- @include (\S+)$")
+_INCLUDE = re.compile(r"^-- @include (\S+)$", re.MULTILINE)
 _RESULT = re.compile(r"^return (\w+)$")
 _FOLDER = resources.files("rqdeps.store") / "lua"
 

@@ -154,12 +154,12 @@ class Graphs(Clients):
         note(f"open {stager.gate}")
         if self.model.gates[stager.gate] == "given up":
             with pytest.raises(GraphGivenUpError):
-                self.run(staging.open_gate(stager.plan))
+                self.run(staging.open_gate(stager.plan, len(stager.plan.pieces)))
             self.give_up(stager)
             return
-        left = self.run(staging.open_gate(stager.plan))
+        left = self.run(staging.open_gate(stager.plan, len(stager.plan.pieces)))
         if twice:
-            self.run(staging.open_gate(stager.plan))
+            self.run(staging.open_gate(stager.plan, len(stager.plan.pieces)))
         self.stagers.remove(stager)
         self.model.open(stager.gate)
         self.follow(at_most=self.budget, left=left)

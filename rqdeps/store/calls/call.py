@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, overload
 
@@ -35,34 +35,34 @@ class Call(Generic[T]):
 
 
 class CallsToBe(Sequence[Call[T]]):
-    """Calls that are made when they are first asked for, so that the server gets the first before the last is made.
+    """Calls that are made when their turn comes, so that the server gets the first before the last is made.
 
     Args:
-        makers: a function for each that makes it.
+        calls: makes them, one after the other.
     """
 
-    def __init__(self, makers: Sequence[Callable[[], Call[T]]]) -> None:
-        self._makers = makers
-        self._made: dict[int, Call[T]] = {}
-
-    def __len__(self) -> int:
-        return len(self._makers)
+    def __init__(self, calls: Iterable[Call[T]]) -> None:
+        self._to_come = iter(calls)
+        self._made: list[Call[T]] = []
 
     def __iter__(self) -> Iterator[Call[T]]:
-        # That of a sequence would take an IndexError of a maker for the end.
-        return map(self.__getitem__, range(len(self)))
+        yield from self._made
+        for call in self._to_come:
+            self._made.append(call)
+            yield call
+
+    def __len__(self) -> int:
+        self._made += self._to_come
+        return len(self._made)
 
     @overload
     def __getitem__(self, place: int) -> Call[T]: ...
 
     @overload
-    def __getitem__(self, place: slice) -> CallsToBe[T]: ...
+    def __getitem__(self, place: slice) -> list[Call[T]]: ...
 
-    def __getitem__(self, place: int | slice) -> Call[T] | CallsToBe[T]:
-        if isinstance(place, slice):
-            return CallsToBe(self._makers[place])
-        if place not in self._made:
-            self._made[place] = self._makers[place]()
+    def __getitem__(self, place: int | slice) -> Call[T] | list[Call[T]]:
+        self._made += self._to_come
         return self._made[place]
 
 

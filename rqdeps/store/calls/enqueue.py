@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from rqdeps.errors import DuplicateJobError, NoSuchJobError
 from rqdeps.store.calls.call import Argument, Call, counted, text
-from rqdeps.store.scripts import NEAR_EDGES_FOR_ONE, NEW_JOB_COST
+from rqdeps.store.scripts import BUDGET, NEAR_EDGES_FOR_ONE, NEW_JOB_COST
 
 #: In place of a nonce: nobody else can use the id, but an earlier call may have saved the job.
 ITSELF: Final = "="
@@ -86,11 +86,13 @@ class NewJob:
         return "at_front" in self.fields
 
 
-def cost_of(jobs: Sequence[NewJob]) -> int:
-    """What it would take of the budget to enqueue jobs in one call."""
+def fit_one_call(jobs: Sequence[NewJob], budget: int = BUDGET) -> bool:
+    """Whether the budget of one call is enough to enqueue jobs."""
+    if NEW_JOB_COST * len(jobs) > budget:
+        return False
     waiting = [job for job in jobs if job.groups]
     together = {job.id for job in jobs} if waiting else ()
-    return NEW_JOB_COST * (len(jobs) - len(waiting)) + sum([job.cost_among(together) for job in waiting])
+    return NEW_JOB_COST * (len(jobs) - len(waiting)) + sum([job.cost_among(together) for job in waiting]) <= budget
 
 
 def enqueue(jobs: Sequence[NewJob], *, new_queues: Sequence[str]) -> Call[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
@@ -65,18 +66,23 @@ class Plan:
         gate: the name of the gate: the same for the same jobs, or the same attempt that spawns them, so that what was
             begun can be gone on with. Jobs that are kept as they come have another one than jobs that are saved, and
             another one in each queue.
-        pieces: what to stage, in order.
+        cut: makes the pieces, what to stage, in order, while those before are under way.
         first_id: a job of the graph, by which to see that it went through.
         spawner: the attempt that spawns it, if one does.
     """
 
     gate: str
-    pieces: list[Piece]
+    cut: Callable[[], Iterator[Piece]]
     first_id: str
     spawner: Spawner | None = None
 
+    @property
+    def pieces(self) -> list[Piece]:
+        """All pieces at once."""
+        return list(self.cut())
 
-def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | None = None, budget: int = BUDGET) -> Plan:
+
+def plan(jobs: Sequence[NewJob], order: Sequence[str], *, spawner: Spawner | None = None, budget: int = BUDGET) -> Plan:
     """Plans the staging of a graph.
 
     Args:
@@ -86,20 +92,31 @@ def plan(jobs: Sequence[NewJob], order: Iterable[str], *, spawner: Spawner | Non
         budget: what one call may cost.
     """
     if spawner is None and all(map(_is_small_and_plain, jobs)):
-        size = max(1, budget // NEW_JOB_COST)
-        portions = [Piece([*jobs[i : i + size]], is_plain=True) for i in range(0, len(jobs), size)]
-        return Plan(_gate_of_plain(jobs), portions, jobs[0].id)
-    places = _places(jobs)
-    by_id = {job.id: job for job in jobs}
+        return Plan(_gate_of_plain(jobs), partial(_portions, jobs, budget), jobs[0].id)
     gate = _gate_of(jobs, spawner)
     joined = {} if spawner is None else _joined(spawner)
+    return Plan(gate, partial(_pieces, jobs, order, gate, joined, budget), jobs[0].id, spawner)
+
+
+def _portions(jobs: Sequence[NewJob], budget: int) -> Iterator[Piece]:
+    size = max(1, budget // NEW_JOB_COST)
+    for i in range(0, len(jobs), size):
+        yield Piece([*jobs[i : i + size]], is_plain=True)
+
+
+def _pieces(
+    jobs: Sequence[NewJob], order: Sequence[str], gate: str, joined: Mapping[str, FurtherEdge], budget: int
+) -> Iterator[Piece]:
+    places = _places(jobs)
+    by_id = {job.id: job for job in jobs}
     cut = _Cut(budget)
     for job_id in order:
         if job_id in by_id:
             cut.add(by_id[job_id], places[job_id])
         if job_id in joined:
             cut.join(gate, joined[job_id])
-    return Plan(gate, cut.pieces, jobs[0].id, spawner)
+        yield from cut.whole_ones()
+    yield from cut.pieces
 
 
 def _is_small_and_plain(job: NewJob) -> bool:
@@ -147,7 +164,7 @@ class _Cut:
         budget: what each may cost.
 
     Attributes:
-        pieces: those that there are so far.
+        pieces: those that there are so far, and were not taken.
     """
 
     def __init__(self, budget: int) -> None:
@@ -181,6 +198,11 @@ class _Cut:
             self._last.further[job.id] = edges
             self._last.cost = FURTHER_EDGE_COST * len(edges)
 
+    def whole_ones(self) -> list[Piece]:
+        """Takes the pieces to which nothing is added any more."""
+        whole, self.pieces = self.pieces[:-1], self.pieces[-1:]
+        return whole
+
     def join(self, gate: str, edge: FurtherEdge) -> None:
         """Adds to the last piece that the job which spawns the graph joins a job of it."""
         self._last.further.setdefault(gate, []).append(edge)
@@ -200,8 +222,8 @@ def _divided(job: NewJob, room: int) -> tuple[NewJob, list[FurtherEdge]]:
 
 def stage(
     gate: str, number: int, piece: Piece, *, new_queues: Sequence[str], spawner: Spawner | None = None
-) -> Call[None]:
-    """Stages a piece.
+) -> Call[int]:
+    """Stages a piece. The result says how many there are now.
 
     Args:
         gate: the gate.
@@ -217,14 +239,19 @@ def stage(
         DuplicateJobError: another job with one of the ids exists.
         NoSuchJobError: one of the dependencies does not exist.
     """
+
+    def read(reply: list[Any]) -> int:
+        _check_staged(reply)
+        return number
+
     if piece.is_plain:
         plain = [*counted(new_queues), *plain_job_args(piece.jobs)]
-        return Call("stage_plain", [gate, number, 0, *plain], _read_staged, args_again=[gate, number, 1, *plain])
+        return Call("stage_plain", [gate, number, 0, *plain], read, args_again=[gate, number, 1, *plain])
     args: list[Argument] = [*counted(new_queues), *job_args(piece.jobs), *counted(piece.places), len(piece.further)]
     for job_id, edges in piece.further.items():
         args += [job_id, *counted([part for edge in edges for part in edge])]
     head: list[Argument] = [gate, number, *_spawner_args(spawner)]
-    return Call("stage", [*head, 0, *args], _read_staged, args_again=[*head, 1, *args])
+    return Call("stage", [*head, 0, *args], read, args_again=[*head, 1, *args])
 
 
 def _spawner_args(spawner: Spawner | None) -> list[Argument]:
@@ -234,7 +261,7 @@ def _spawner_args(spawner: Spawner | None) -> list[Argument]:
     return [spawner.id, spawner.fence, *counted(rules), int(spawner.depends_on_others)]
 
 
-def _read_staged(reply: list[Any]) -> None:
+def _check_staged(reply: list[Any]) -> None:
     _check_not_given_up(reply)
     if text(reply[0]) == "abandoned":
         raise GraphAbandonedError(text(reply[1]))
@@ -248,8 +275,8 @@ def _check_not_given_up(reply: list[Any]) -> None:
         raise GraphGivenUpError
 
 
-def open_gate(plan: Plan) -> Call[int]:
-    """Lets a graph through that is staged whole. The result counts the cascades left.
+def open_gate(plan: Plan, pieces: int) -> Call[int]:
+    """Lets a graph through that is staged whole, in so many pieces. The result counts the cascades left.
 
     Raises:
         GraphGivenUpError: it was given up meanwhile.
@@ -259,7 +286,7 @@ def open_gate(plan: Plan) -> Call[int]:
         _check_not_given_up(reply)
         return int(reply[1])
 
-    return Call("open", [plan.gate, len(plan.pieces), plan.first_id], read)
+    return Call("open", [plan.gate, pieces, plan.first_id], read)
 
 
 def give_up(gate: str) -> Call[bool]:

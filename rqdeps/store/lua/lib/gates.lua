@@ -112,6 +112,49 @@ end
 -- What a job costs that goes through, all of which is there already; one of a workflow is counted there, too.
 local THROUGH_COST, IN_WORKFLOW_COST = 2, 1
 
+-- A job behind a gate as far as it has to be known to wait for others; nil if there is more to it than that.
+local function read_waiting(id, gate)
+  local facts = redis.call('HMGET', key('job', id), 'status', 'gate', 'queue', 'workflow', 'held', 'ttl', 'joins', 'deleting')
+  if facts[1] == 'created' and facts[2] == gate and not (facts[5] or facts[6] or facts[7] or facts[8]) then
+    return job.plain({ id = id, status = 'created', queue = facts[3], workflow = facts[4] or nil })
+  end
+end
+
+local waits_with = {} -- by the text of a job's only group: whether the job waits
+
+-- Whether a job with one group of dependencies waits for them. Most groups that a call reads here are alike.
+local function waits(id)
+  local known = redis.call('HMGET', key('dependencies', id), '#', '#0')
+  if known[1] ~= '1' then
+    return false
+  end
+  local text = known[2]
+  if waits_with[text] == nil then
+    waits_with[text] = rules.verdict({ edges.parse_group(text) }) == 'deferred'
+  end
+  return waits_with[text]
+end
+
+local LEFT = { left = true }
+
+-- Lets a job through that has left its gate. Returns what it cost.
+--   may_wait  whether it may wait for others, as most jobs of a graph do: then little of it is read
+local function let_one_through(id, gate, may_wait)
+  local j = may_wait and read_waiting(id, gate)
+  if j and waits(id) then
+    redis.call('HDEL', key('job', id), 'gate')
+    move(j, 'deferred', nil, LEFT)
+  else
+    j = job.read(id)
+    if not j or j.status ~= 'created' or j.gate ~= gate then
+      return THROUGH_COST
+    end
+    job.drop(j, { 'gate' })
+    place(j, (may_wait or j.joins) and edges.read_groups(edges.deciding(j)) or {}, {}, { left = true })
+  end
+  return THROUGH_COST + (j.workflow and IN_WORKFLOW_COST or 0)
+end
+
 -- Whether some of the jobs wait for others, which one command can tell where none of them does.
 local function have_dependencies(ids)
   local hashes = {}
@@ -174,13 +217,8 @@ function gates.let_through(gate, budget)
     if cost >= budget then
       break
     end
-    through[i], cost = id, cost + THROUGH_COST
-    local j = job.read(id)
-    if j and j.status == 'created' and j.gate == gate then
-      job.drop(j, { 'gate' })
-      place(j, (wait or j.joins) and edges.read_groups(edges.deciding(j)) or {}, {}, { left = true })
-      cost = cost + (j.workflow and IN_WORKFLOW_COST or 0)
-    end
+    through[i] = id
+    cost = cost + let_one_through(id, gate, wait)
   end
   if #through > 0 then
     redis.call('ZREM', key('gate', gate), unpack(through))
