@@ -312,10 +312,15 @@ class EnqueueData:
         """Like ``output``, with a value to pass where this job has not finished."""
         return Output(self.id, default)
 
-    def new_job(self, queue: str) -> NewJob:
-        """The job as the call to the server takes it."""
+    def new_job(self, queue: str, *, signs: bool | None = None) -> NewJob:
+        """The job as the call to the server takes it.
+
+        Args:
+            queue: its queue, where it names none.
+            signs: whether the environment has a key to sign it by; looked up where that is not known.
+        """
         chosen, fields = self.queue or queue, self._fields()
-        if Keyring.of_environment().signs:
+        if Keyring.of_environment().signs if signs is None else signs:
             options = options_of(*(fields.get(name) for name in ("timeout", "retries", "retry", "callbacks")))
             fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
         if self.joins:

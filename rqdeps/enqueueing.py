@@ -28,9 +28,9 @@ from rqdeps.spawning import SpawnedGraph
 from rqdeps.store import RegisteredQueues
 from rqdeps.store.calls import changes, staging, upkeep
 from rqdeps.store.calls.call import Call, CallsToBe
-from rqdeps.store.calls.enqueue import enqueue, fit_one_call
+from rqdeps.store.calls.enqueue import NewJob, enqueue, fit_one_call
 from rqdeps.store.conversation import Conversation, ask, ask_all
-from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL, THROUGH_COST
+from rqdeps.store.scripts import BUDGET, JOBS_PER_CALL
 
 #: How many pieces are under way at once: one round trip for all of them. Others get their turn between the pieces, as a
 #: server reads no more than 16 KiB from a connection at a time.
@@ -156,7 +156,7 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
         GraphGivenUpError: more than a minute passed between two pieces of a large graph, again and again.
         ConnectionUnavailableError: the server did not answer.
     """
-    jobs = [each.new_job(data.queue or queue) for data in datas for each in data.with_fallbacks()]
+    jobs = _new_jobs(datas, queue)
     if not jobs:
         return
     order = order_of(jobs)
@@ -164,11 +164,22 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
     if fit_one_call(jobs, BUDGET):
         left, steps = (yield from ask(enqueue(jobs, new_queues=new_queues))), 1
     else:
-        left, steps = (yield from _stage(staging.plan(jobs, order), new_queues)), len(jobs) * THROUGH_COST // BUDGET
+        plan = staging.plan(jobs, order)
+        left, steps = (yield from _stage(plan, new_queues)), plan.steps
     if new_queues:
         registered.remember(new_queues)
     if left:
         yield from carry_on_cascades(left, steps)
+
+
+def _new_jobs(datas: Sequence[EnqueueData], queue: str) -> list[NewJob]:
+    """Jobs as calls take them, each with what stands in for it."""
+    signs = Keyring.of_environment().signs
+    return [
+        each.new_job(data.queue or queue, signs=signs)
+        for data in datas
+        for each in (data.with_fallbacks() if data.fallback is not None else (data,))
+    ]
 
 
 def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues) -> Conversation[int]:
@@ -188,7 +199,7 @@ def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues)
         GraphGivenUpError: more than a minute passed between two pieces.
         ConnectionUnavailableError: the server did not answer.
     """
-    jobs = [each.new_job(data.queue or queue) for data in graph.datas for each in data.with_fallbacks()]
+    jobs = _new_jobs(graph.datas, queue)
     new_queues = registered.new_among({job.queue for job in jobs})
     plan = staging.plan(jobs, order_of(jobs), spawner=graph.spawner)
     try:

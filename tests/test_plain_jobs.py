@@ -22,7 +22,7 @@ from rqdeps.fallback import Fallback
 from rqdeps.store.calls import staging
 from rqdeps.store.calls.enqueue import enqueue
 from rqdeps.store.invariants import check_invariants
-from rqdeps.store.scripts import BUDGET, NEW_JOB_COST
+from rqdeps.store.scripts import BUDGET, KEPT_COST, NEW_JOB_COST
 
 #: So many jobs come in a piece here.
 PIECE = 4
@@ -32,7 +32,7 @@ PIECE = 4
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a few jobs come in pieces, two of them at once."""
     monkeypatch.setattr(rqdeps.enqueueing, "BUDGET", PIECE * NEW_JOB_COST)
-    monkeypatch.setattr(staging, "plan", partial(staging.plan, budget=PIECE * NEW_JOB_COST))
+    monkeypatch.setattr(staging, "plan", partial(staging.plan, budget=PIECE * KEPT_COST))
     monkeypatch.setattr(rqdeps.enqueueing, "PIECES_AT_ONCE", 2)
 
 
@@ -49,7 +49,7 @@ def data(*args: Any, **options: Any) -> EnqueueData:
 def stage(queue: Queue, datas: Sequence[EnqueueData], pieces: int | None = None) -> staging.Plan:
     """Stages jobs, or the first pieces of them, and does not open the gate."""
     jobs = [each.new_job("default") for each in datas]
-    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * KEPT_COST)
     for number, piece in enumerate(plan.pieces[:pieces], 1):
         assert piece.is_plain
         queue.store.run(staging.stage(plan.gate, number, piece, new_queues=[queue.name]))
@@ -282,7 +282,7 @@ def test_a_connection_may_break_at_every_piece(valkey: Redis, arrives: bool) -> 
 def test_a_gate_may_be_opened_again_while_it_lets_them_through(q: Queue, connection: Redis) -> None:
     datas = [data() for _ in range(3 * PIECE)]
     plan = stage(q, datas)
-    with budget(2 * NEW_JOB_COST):
+    with budget(2 * KEPT_COST):
         assert q.store.run(staging.open_gate(plan, len(plan.pieces))) == 1
         check_invariants(connection)
         assert q.job_ids == [each.id for each in datas[:2]]
@@ -324,7 +324,7 @@ def test_what_was_begun_as_they_came_is_not_gone_on_with_as_members_of_a_group(q
 def test_what_was_begun_as_members_of_a_group_is_given_up_first(q: Queue, pieces: int) -> None:
     datas = [data() for _ in range(3 * PIECE)]
     jobs = [each.changed(group="g").new_job("default") for each in datas]
-    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * KEPT_COST)
     for number, piece in enumerate(plan.pieces[:pieces], 1):
         q.store.run(staging.stage(plan.gate, number, piece, new_queues=[q.name]))
     with pytest.raises(DuplicateJobError):
@@ -350,7 +350,7 @@ def test_one_that_another_graph_has_saved_and_never_completes_is_not_lost(q: Que
     datas = [data() for _ in range(2 * PIECE)]
     plan = stage(q, datas)
     jobs = [each.new_job("default") for each in (datas[0], *(data(at_front=True) for _ in range(PIECE)))]
-    others = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    others = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * KEPT_COST)
     q.store.run(staging.stage(others.gate, 1, others.pieces[0], new_queues=()))
     q.store.run(staging.open_gate(plan, len(plan.pieces)))
     check_invariants(connection)
@@ -365,7 +365,7 @@ def test_one_that_another_graph_has_saved_behind_its_gate_is_refused_alone(q: Qu
     """That graph may never be completed; the job would be lost that this call has said it has enqueued."""
     datas = [data(**options), *(data(at_front=True) for _ in range(PIECE))]
     jobs = [each.new_job("default") for each in datas]
-    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * NEW_JOB_COST)
+    plan = staging.plan(jobs, [job.id for job in jobs], budget=PIECE * KEPT_COST)
     q.store.run(staging.stage(plan.gate, 1, plan.pieces[0], new_queues=[q.name]))
     with pytest.raises(DuplicateJobError):
         q.enqueue_many(datas[:1])

@@ -31,6 +31,9 @@ FURTHER_EDGE_COST = 2
 #: What a job costs that goes through the gate behind which it was staged; `lib/gates` has it too.
 THROUGH_COST = 2
 
+#: What a plain job costs that is kept behind a gate as it came, and again when it goes through; `lib/gates` has it too.
+KEPT_COST = 1
+
 #: How many jobs one call claims, or reports, at most.
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 

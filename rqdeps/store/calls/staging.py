@@ -11,7 +11,7 @@ from typing import Any
 from rqdeps.errors import ClaimLostError, GraphAbandonedError, GraphGivenUpError
 from rqdeps.store.calls.call import Argument, Call, counted, text
 from rqdeps.store.calls.enqueue import ITSELF, EdgeKind, NewGroup, NewJob, job_args, plain_job_args, read_refusal
-from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, NEW_JOB_COST
+from rqdeps.store.scripts import BUDGET, FURTHER_EDGE_COST, KEPT_COST, NEW_JOB_COST, THROUGH_COST
 
 #: A dependency that comes after its job: number of the group, kind and id.
 FurtherEdge = tuple[int, EdgeKind, str]
@@ -19,6 +19,12 @@ FurtherEdge = tuple[int, EdgeKind, str]
 #: The values of a job that is kept as it comes, its arguments and all others, have at most so many bytes together: they
 #: are copied once more.
 SMALL = 1_000
+
+#: Nonces of jobs whose ids nobody else can have.
+_ITS_OWN = frozenset(("", ITSELF))
+
+#: More bytes than a number has as text.
+_NUMBER_BYTES = 24
 
 
 @dataclass
@@ -67,12 +73,14 @@ class Plan:
             begun can be gone on with. Jobs that are kept as they come have another one than jobs that are saved, and
             another one in each queue.
         cut: makes the pieces, what to stage, in order, while those before are under way.
+        steps: how many calls it takes at least to let it through its gate, once that is open.
         first_id: a job of the graph, by which to see that it went through.
         spawner: the attempt that spawns it, if one does.
     """
 
     gate: str
     cut: Callable[[], Iterator[Piece]]
+    steps: int
     first_id: str
     spawner: Spawner | None = None
 
@@ -92,14 +100,15 @@ def plan(jobs: Sequence[NewJob], order: Sequence[str], *, spawner: Spawner | Non
         budget: what one call may cost.
     """
     if spawner is None and all(map(_is_small_and_plain, jobs)):
-        return Plan(_gate_of_plain(jobs), partial(_portions, jobs, budget), jobs[0].id)
+        return Plan(_gate_of_plain(jobs), partial(_portions, jobs, budget), len(jobs) * KEPT_COST // budget, jobs[0].id)
     gate = _gate_of(jobs, spawner)
     joined = {} if spawner is None else _joined(spawner)
-    return Plan(gate, partial(_pieces, jobs, order, gate, joined, budget), jobs[0].id, spawner)
+    cut = partial(_pieces, jobs, order, gate, joined, budget)
+    return Plan(gate, cut, len(jobs) * THROUGH_COST // budget, jobs[0].id, spawner)
 
 
 def _portions(jobs: Sequence[NewJob], budget: int) -> Iterator[Piece]:
-    size = max(1, budget // NEW_JOB_COST)
+    size = max(1, budget // KEPT_COST)
     for i in range(0, len(jobs), size):
         yield Piece([*jobs[i : i + size]], is_plain=True)
 
@@ -120,11 +129,10 @@ def _pieces(
 
 
 def _is_small_and_plain(job: NewJob) -> bool:
-    return job.is_plain and job.nonce in ("", ITSELF) and sum(map(_size, job.fields.values())) <= SMALL
-
-
-def _size(value: Argument) -> int:
-    return len(value if isinstance(value, (str, bytes)) else str(value))
+    if not job.is_plain or job.nonce not in _ITS_OWN:
+        return False
+    sizes = [len(each) if isinstance(each, (str, bytes)) else _NUMBER_BYTES for each in job.fields.values()]
+    return sum(sizes) <= SMALL
 
 
 def _gate_of(jobs: Sequence[NewJob], spawner: Spawner | None) -> str:
@@ -136,7 +144,7 @@ def _gate_of(jobs: Sequence[NewJob], spawner: Spawner | None) -> str:
 
 
 def _gate_of_plain(jobs: Sequence[NewJob]) -> str:
-    return _gate_named("plain\n" + "\n".join(f"{job.id} {job.queue}" for job in jobs))
+    return _gate_named("plain\n" + "\n".join([f"{job.id} {job.queue}" for job in jobs]))
 
 
 def _gate_named(named: str) -> str:

@@ -112,6 +112,9 @@ end
 -- What a job costs that goes through, all of which is there already; one of a workflow is counted there, too.
 local THROUGH_COST, IN_WORKFLOW_COST = 2, 1
 
+-- What a job costs that was kept as it came.
+local KEPT_COST = 1
+
 -- A job behind a gate as far as it has to be known to wait for others; nil if there is more to it than that.
 local function read_waiting(id, gate)
   local facts = redis.call('HMGET', key('job', id), 'status', 'gate', 'queue', 'workflow', 'held', 'ttl', 'joins', 'deleting')
@@ -182,7 +185,7 @@ end
 
 -- The same where all jobs are plain.
 local function let_plain_through(gate, budget)
-  local name, most = key('plain', gate), math.max(1, math.floor(budget / THROUGH_COST))
+  local name, most = key('plain', gate), math.max(1, math.floor(budget / KEPT_COST))
   local list = redis.call('LRANGE', name, 0, math.max(LEAST * most, MOST) - 1)
   local last, count = plain_jobs.first_few(list, most)
   if last > 0 then
@@ -198,7 +201,7 @@ local function let_plain_through(gate, budget)
     redis.call('UNLINK', key('gate', gate))
   end
   -- Without a whole job in the list, which no call leaves, this must not go on for ever.
-  return math.max(count, 1) * THROUGH_COST, are_last
+  return math.max(count, 1) * KEPT_COST, are_last
 end
 
 -- How many jobs wait behind a gate; where all are plain, these are the most that can.
