@@ -389,6 +389,16 @@ def test_a_graph_beyond_the_budget_comes_in_pieces_of_it(queue: Queue, counter: 
     assert count_jobs(queue, "queued") == len(datas)
 
 
+def test_a_job_that_just_waits_goes_through_its_gate_without_being_read_whole(queue: Queue, counter: Counter):
+    root = Queue.prepare_data(samples.anything)
+    below = [Queue.prepare_data(samples.anything, depends_on=root) for _ in range(BUDGET)]
+    queue.enqueue_many([root, *below])
+    commands = counter.commands()
+    assert commands["evalsha"] > 2  # it comes in pieces
+    assert commands["hgetall"] == 1
+    assert count_jobs(queue, "deferred") == len(below)
+
+
 def layers_of(size: int) -> list[EnqueueData]:
     """Layers of 100 jobs; each job waits for five of the layer above."""
     datas: list[EnqueueData] = []

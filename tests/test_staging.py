@@ -159,6 +159,22 @@ def test_a_job_with_many_groups_comes_in_pieces(q: Queue, hands: HandWorker) -> 
 
 
 @pytest.mark.usefixtures("small_pieces")
+def test_the_first_piece_is_there_before_the_last_is_cut() -> None:
+    jobs = [each.new_job("default") for each in chain(12)]
+    cut: list[str] = []
+
+    class Watched(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            for job_id in super().__iter__():
+                cut.append(job_id)
+                yield job_id
+
+    pieces = staging.plan(jobs, Watched(order_of(jobs)), budget=PIECE).cut()
+    first = next(pieces)
+    assert 0 < len(first.jobs) <= len(cut) < len(jobs) / 2
+    assert [job.id for piece in (first, *pieces) for job in piece.jobs] == cut == [job.id for job in jobs]
+
+
 def test_the_order_is_kept(q: Queue, hands: HandWorker) -> None:
     before = q.enqueue(samples.anything)
     datas = [data(at_front=number % 3 == 0) for number in range(20)]
