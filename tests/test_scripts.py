@@ -360,6 +360,20 @@ def test_a_plain_job_takes_few_bytes_to_the_server():
     assert (among_others - alone) / 100 <= 95
 
 
+def test_a_job_that_waited_for_others_is_reported_without_being_read_whole(queue: Queue, counter: Counter):
+    hands = HandWorker(queue.store)
+    root = queue.enqueue(samples.anything)
+    below = [queue.enqueue(samples.anything, depends_on=root) for _ in range(20)]
+    assert hands.claim() == [root.id]
+    hands.finish(root.id)
+    assert hands.claim() == [job.id for job in below]
+    counter.reset()
+    hands.finish_all(job.id for job in below)
+    commands = counter.commands()
+    assert (commands["evalsha"], "hgetall" in commands) == (1, False)
+    assert statuses(queue.store, [job.id for job in below]) == ["finished"] * len(below)
+
+
 def test_a_plain_job_is_one_key_with_few_fields(queue: Queue):
     hands, client = HandWorker(queue.store), queue.store.client
     (job,) = queue.enqueue_many([Queue.prepare_data(samples.anything)])

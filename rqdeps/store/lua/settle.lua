@@ -22,18 +22,19 @@ local outcomes = argument.number()
 
 local LEFT = { left = true }
 
--- How many fields a claimed job's hash has that nothing special is known of, by whether it began at once. No more of it has
--- to be read then. For one job alone both ways take as long, and this one a command more.
+-- How many fields a claimed job's hash has that nothing special is known of, by whether it began at once; one more if it
+-- waited for others, as it was then created before it was queued. No more of it has to be read then. For one job alone both
+-- ways take as long, and this one a command more.
 local PLAIN_FIELDS = { [false] = 8, ['1'] = 10 }
 
 -- The job under a claim, or nil if that is not held any more.
 local function read_claimed(id, fence, kind)
   if kind == 'finished' and outcomes > 1 then
     local name = key('job', id)
-    local facts = redis.call('HMGET', name, 'status', 'fence', 'queue', 'begun')
+    local facts = redis.call('HMGET', name, 'status', 'fence', 'queue', 'begun', 'created_at')
     if facts[1] ~= 'started' or facts[2] ~= fence then
       return nil
-    elseif redis.call('HLEN', name) == PLAIN_FIELDS[facts[4]] then
+    elseif redis.call('HLEN', name) == (PLAIN_FIELDS[facts[4]] or 0) + (facts[5] and 1 or 0) then
       return job.plain({ id = id, status = 'started', queue = facts[3] })
     end
   end
