@@ -320,7 +320,9 @@ class EnqueueData:
             signs: whether the environment has a key to sign it by; looked up where that is not known.
         """
         chosen, fields = self.queue or queue, self._fields()
-        if Keyring.of_environment().signs if signs is None else signs:
+        if signs is None:
+            signs = Keyring.of_environment().signs
+        if signs:
             options = options_of(*(fields.get(name) for name in ("timeout", "retries", "retry", "callbacks")))
             fields["payload"] = seal_payload(self.payload, self.id, chosen, self.function, options, self.stands_for)
         if self.joins:

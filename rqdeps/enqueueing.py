@@ -175,11 +175,7 @@ def enqueue_datas(datas: Sequence[EnqueueData], queue: str, registered: Register
 def _new_jobs(datas: Sequence[EnqueueData], queue: str) -> list[NewJob]:
     """Jobs as calls take them, each with what stands in for it."""
     signs = Keyring.of_environment().signs
-    return [
-        each.new_job(data.queue or queue, signs=signs)
-        for data in datas
-        for each in (data.with_fallbacks() if data.fallback is not None else (data,))
-    ]
+    return [each.new_job(data.queue or queue, signs=signs) for data in datas for each in data.with_fallbacks()]
 
 
 def stage_spawned(graph: SpawnedGraph, queue: str, registered: RegisteredQueues) -> Conversation[int]:

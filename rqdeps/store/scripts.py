@@ -37,7 +37,7 @@ KEPT_COST = 1
 #: How many jobs one call claims, or reports, at most.
 JOBS_PER_CALL = BUDGET // (2 * JOB_COST)
 
-_INCLUDE = re.compile(r"^-- @include (\S+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^-- @include (\S+)$")
 _RESULT = re.compile(r"^return (\w+)$")
 _FOLDER = resources.files("rqdeps.store") / "lua"
 

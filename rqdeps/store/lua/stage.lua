@@ -135,8 +135,7 @@ local staged = {}
 for i, j in ipairs(new_jobs.all) do
   if new_jobs.by_id[j.id] then
     local fields = new_jobs.fields_of(j)
-    redis.call('HSET', key('job', j.id), 'status', 'created', 'created_at', digits(now), 'gate', gate,
-      unpack(fields))
+    redis.call('HSET', key('job', j.id), 'status', 'created', 'created_at', digits(now), 'gate', gate, unpack(fields))
     table.insert(staged, places[i])
     table.insert(staged, j.id)
     if j.workflow and not job.is_workflow(j) then

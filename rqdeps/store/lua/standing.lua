@@ -16,7 +16,8 @@ end
 local status, queue = facts[1], facts[2]
 local place_in_queue, score = -1, ''
 if status == 'queued' then
-  place_in_queue = redis.call('LPOS', key('queue', queue), id .. ':' .. (facts[3] or FIRST_EPOCH), 'MAXLEN', FARTHEST_LOOK) or -1
+  local entry = id .. ':' .. epoch_of(facts[3])
+  place_in_queue = redis.call('LPOS', key('queue', queue), entry, 'MAXLEN', FARTHEST_LOOK) or -1
 elseif not facts[4] then
   score = redis.call('ZSCORE', key(status, queue), id) or ''
 end

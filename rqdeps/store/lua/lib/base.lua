@@ -4,6 +4,11 @@
 -- The epoch of a job whose hash says none.
 local FIRST_EPOCH = 1
 
+-- The epoch that a job's field tells, or its absence.
+local function epoch_of(field)
+  return tonumber(field or FIRST_EPOCH)
+end
+
 local registries = {}
 
 -- The key of the registry of a queue's jobs with this status. A call asks for few of them, and often.

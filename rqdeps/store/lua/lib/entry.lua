@@ -5,5 +5,5 @@
 local function entry_counts(entry, queue)
   local id, epoch = string.match(entry, '^(.*):(%d+)$')
   local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'queue')
-  return facts[1] == 'queued' and tonumber(facts[2] or FIRST_EPOCH) == tonumber(epoch) and facts[3] == queue
+  return facts[1] == 'queued' and epoch_of(facts[2]) == tonumber(epoch) and facts[3] == queue
 end

@@ -15,7 +15,7 @@ function new_links.find(id, gate)
   local facts = redis.call('HMGET', key('job', id), 'status', 'epoch', 'linked', 'gate', 'deleting', 'fallback', 'stand_in',
     'joins')
   known = {
-    id = id, status = facts[1], epoch = tonumber(facts[2] or FIRST_EPOCH), linked = tonumber(facts[3] or 0), gate = facts[4] or nil,
+    id = id, status = facts[1], epoch = epoch_of(facts[2]), linked = tonumber(facts[3] or 0), gate = facts[4] or nil,
     deleting = facts[5] or nil, fallback = facts[6] or nil, stand_in = facts[7] or nil, joins = facts[8] or nil,
   }
   if not known.status or not (gate and known.gate == gate or gates.is_visible(known)) then

@@ -33,7 +33,7 @@ function outcome.effective(j)
       return ''
     end
     local facts = redis.call('HMGET', key('job', fallback), 'status', 'epoch', 'fallback', 'stand_in')
-    id, status, epoch, fallback, stand_in = fallback, facts[1], tonumber(facts[2] or FIRST_EPOCH), facts[3], facts[4]
+    id, status, epoch, fallback, stand_in = fallback, facts[1], epoch_of(facts[2]), facts[3], facts[4]
   end
   return TERMINAL[status] and status or ''
 end
